@@ -1,0 +1,608 @@
+"""The embedded Bitbucket behaves as Bitbucket Cloud does, and its answers keep to Atlassian's OpenAPI file."""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from werkzeug.datastructures import Headers
+
+from test.contract import Contract
+from test.sandbox import Action, CommitIndex, Exchange, Sandbox, json_answer, not_found_page, rate_limited, server_error
+from test.sandbox.faults import SESSION_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from test.sandbox import Answer
+
+_DIRECTORY = os.environ.get("CONTRACT_DIR")
+_OTHER = "0123456789abcdef0123456789abcdef01234567"
+_START = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
+
+
+class _Client:
+    """One session with the sandbox, by path below the repository."""
+
+    def __init__(self, sandbox: Sandbox, auth: Any = None) -> None:
+        self.session = requests.Session()
+        self.session.trust_env = False  # a .netrc or proxy of the machine has no part in this
+        self.session.auth = sandbox.api_auth if auth is None else auth
+        self._root = f"{sandbox.url}/repositories/acme/shop"
+
+    def __call__(self, method: str, path: str, json: Any = None, **options: Any) -> requests.Response:
+        return self.session.request(method, self._root + path, json=json, timeout=10, **options)
+
+
+class _Bearer(requests.auth.AuthBase):
+    """An access token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _Anonymous(requests.auth.AuthBase):
+    """No credential at all."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    """Load the OpenAPI file once."""
+    if _DIRECTORY is None:
+        pytest.skip("CONTRACT_DIR is not set: it names the directory that holds bitbucket-cloud.openapi.json")
+    return Contract(Path(_DIRECTORY))
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Give a sandbox whose clock goes on a second with each look."""
+    seconds = iter(range(1_000_000))
+    with Sandbox(clock=lambda: _START + timedelta(seconds=next(seconds))) as made:
+        yield made
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[_Client]:
+    """Give a client with the API token."""
+    made = _Client(sandbox)
+    yield made
+    made.session.close()
+
+
+def _status(**changes: Any) -> dict[str, Any]:
+    return {"key": "nx", "state": "FAILED", "url": "https://ci.example/417", "refname": "feature/cart-totals"} | changes
+
+
+def _head(sandbox: Sandbox) -> str:
+    return sandbox.pull_request.source_commit
+
+
+# Contract
+
+
+def test_every_operation_keeps_to_the_contract(contract: Contract, sandbox: Sandbox, client: _Client) -> None:
+    """Requests and answers of every operation, done as it should be, are as the OpenAPI file says."""
+    head, builds = _head(sandbox), f"/commit/{_head(sandbox)}/statuses/build"
+    inline = {"content": {"raw": "here"}, "inline": {"path": "a.ts", "to": 3}}
+    first = client("POST", "/pullrequests/17/comments", {"content": {"raw": "**a**"}}).json()["id"]
+    reply = client("POST", "/pullrequests/17/comments", {"content": {"raw": "b"}, "parent": {"id": first}}).json()["id"]
+    done = [
+        client("POST", "/pullrequests/17/comments", inline),
+        client("GET", "/pullrequests"),
+        client("GET", "/pullrequests?state=OPEN&sort=-updated_on&pagelen=50"),
+        client("GET", "/pullrequests/17"),
+        client("GET", f"/commit/{head}/pullrequests"),
+        client("GET", "/pullrequests/17/comments"),
+        client("GET", "/pullrequests/17/comments?pagelen=100&q=deleted=false&fields=values.deleted,next"),
+        client("GET", f"/pullrequests/17/comments/{first}"),
+        client("PUT", f"/pullrequests/17/comments/{first}", {"content": {"raw": "c"}}),
+        client("DELETE", f"/pullrequests/17/comments/{reply}"),
+        client("GET", f"/pullrequests/17/comments/{reply}"),
+        client("POST", builds, _status(name="Nx", description="2 failed")),
+        client("GET", f"{builds}/nx"),
+        client("PUT", f"{builds}/nx", _status(state="SUCCESSFUL")),
+        client("GET", f"/commit/{head[:12]}"),
+        client("GET", f"/commit/{head}/statuses?refname=feature/cart-totals"),
+        client("GET", "/pullrequests/17/statuses?fields=values.key"),
+    ]
+    sandbox.repository.commit_index = CommitIndex.INDEXING
+    done.append(client("GET", f"/commit/{head}/pullrequests"))
+    expected = [201, 200, 200, 200, 200, 200, 200, 200, 200, 204, 200, 201, 200, 200, 200, 200, 200, 202]
+    assert [answer.status_code for answer in done] == expected
+    assert [problem for exchange in sandbox.requests for problem in contract.problems(exchange)] == []
+
+
+def test_error_answers_keep_to_the_contract(contract: Contract, sandbox: Sandbox, client: _Client) -> None:
+    """What is refused is refused as the OpenAPI file and the recorded answers of the live API say."""
+    builds = f"/commit/{_head(sandbox)}/statuses/build"
+    foreign = sandbox.repository.add_comment(sandbox.reviewer, sandbox.pull_request, "mine").id
+    sandbox.repository.put_status(sandbox.reviewer, _head(sandbox), _status(key="theirs"))
+    narrow = sandbox.state.add_access_token("narrow", "narrow", ["repository"]).token
+    client("POST", "/pullrequests/17/comments", {"content": {"raw": "a"}, "type": "x"})
+    client("POST", "/pullrequests/17/comments", {"content": "a"})
+    client("PUT", f"/pullrequests/17/comments/{foreign}", {"content": {"raw": "a"}})
+    client("DELETE", f"/pullrequests/17/comments/{foreign}")
+    client("GET", "/pullrequests/17/comments/1")
+    client("GET", "/pullrequests/99/comments")
+    client("GET", "/pullrequests?pagelen=100")
+    client("POST", builds, _status(key="k" * 48))
+    client("POST", builds, _status(key="theirs"))
+    client("GET", f"{builds}/none")
+    client("GET", f"/commit/{_OTHER}")
+    _Client(sandbox, _Bearer("wrong"))("GET", "/pullrequests/17")
+    _Client(sandbox, ("ci_user", "wrong"))("GET", "/pullrequests/17")
+    _Client(sandbox, _Bearer(narrow))("GET", "/pullrequests/17")
+    sandbox.repository.commit_index = CommitIndex.MISSING
+    client("GET", f"/commit/{_head(sandbox)}/pullrequests")
+    expected = [400, 400, 403, 403, 404, 404, 400, 400, 403, 404, 404, 401, 401, 403, 404]
+    assert [exchange.status for exchange in sandbox.requests] == expected
+    assert [problem for exchange in sandbox.requests for problem in contract.response_problems(exchange)] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (
+            ("POST", "/pullrequests/17/comments", {"content": {"raw": "a"}, "created_on": 1, "x": 1}),
+            "'x' was unexpected",
+        ),
+        (("POST", "/pullrequests/17/comments", {"content": {"raw": "a", "x": 1}}), "'x' was unexpected"),
+        (("POST", "/pullrequests/17/comments", {"content": {"raw": "a"}, "type": "x"}), "'type' was unexpected"),
+        (("POST", "/pullrequests/17/comments", {"content": {"raw": 7}}), "7 is not of type 'string'"),
+        (("POST", f"/commit/{_OTHER}/statuses/build", {"key": "a", "state": "FAILED"}), "'url' is a required property"),
+        (("POST", f"/commit/{_OTHER}/statuses/build", _status(state="RED")), "'RED' is not one of"),
+        (("GET", "/pullrequests?state=RED", None), "'RED' is not one of"),
+        (("GET", "/pullrequests/seventeen", None), "seventeen"),
+        (("GET", "/pull-requests", None), "Path not found"),
+    ],
+)
+def test_a_wrong_request_is_reported(
+    contract: Contract, sandbox: Sandbox, client: _Client, call: tuple[str, str, Any], named: str
+) -> None:
+    """An unknown key, a wrong type, a missing key, a wrong parameter and a wrong path are named."""
+    client(*call)
+    assert named in "\n".join(contract.request_problems(sandbox.requests[-1]))
+
+
+def test_a_request_without_credentials_is_reported(contract: Contract, sandbox: Sandbox) -> None:
+    """Every operation asks for an Authorization header."""
+    _Client(sandbox, _Anonymous())("GET", "/pullrequests/17")
+    assert "Security" in "\n".join(contract.request_problems(sandbox.requests[-1]))
+
+
+def _answered(path: str, status: int, body: bytes, kind: str = "application/json", *, faulty: bool = False) -> Exchange:
+    return Exchange(
+        "GET",
+        f"/2.0/repositories/acme/shop{path}",
+        "",
+        Headers({"Authorization": "Bearer x"}),
+        b"",
+        1,
+        status,
+        Headers({"Content-Type": kind}),
+        body,
+        faulty,
+    )
+
+
+@pytest.mark.parametrize(
+    ("exchange", "named"),
+    [
+        (_answered(f"/commit/{_OTHER}/statuses/build/a", 200, b'{"key": "a", "state": "FAILED"}'), "'url' is a requ"),
+        (_answered("/pullrequests/17", 200, b'{"id": "seventeen"}'), "'seventeen' is not of type 'integer'"),
+        (_answered("/pullrequests/17", 200, b""), "response 200"),
+        (_answered("/pullrequests/17", 200, b"<p>", "text/html"), "text/html"),
+        (_answered("/pullrequests/17", 204, b""), "204"),
+        (_answered("/pullrequests/17", 404, b'{"error": {"fields": {}}}'), "'message' is a required property"),
+    ],
+)
+def test_a_wrong_response_is_reported(contract: Contract, exchange: Exchange, named: str) -> None:
+    """A missing member, a wrong type, an empty body, a wrong content type and an unknown status code are named."""
+    assert named in "\n".join(contract.response_problems(exchange))
+
+
+def test_a_faults_answer_is_exempt_where_the_contract_does_not_know_it(contract: Contract) -> None:
+    """A made-up status code or content type is let through, a wrong body under a known one is not."""
+    path = f"/commit/{_OTHER}/statuses/build/a"
+    assert contract.response_problems(_answered(path, 200, b"<p>", "text/html", faulty=True)) == []
+    assert contract.response_problems(_answered(path, 429, b"{}", faulty=True)) == []
+    assert contract.response_problems(_answered(path, 200, b"{}", faulty=True)) != []
+
+
+# Comments
+
+
+def test_a_comment_is_rendered_and_raw_html_is_text(client: _Client) -> None:
+    """The answer holds the text as typed and its HTML, in which tags from the text are escaped."""
+    text = "| a |\n|---|\n| `b` |\n\n<b>c</b>"
+    answer = client("POST", "/pullrequests/17/comments", {"content": {"raw": text}})
+    content = answer.json()["content"]
+    assert content["raw"] == text
+    assert content["markup"] == "markdown"
+    assert "<code>b</code>" in content["html"]
+    assert "&lt;b&gt;c&lt;/b&gt;" in content["html"]
+    assert answer.headers["Location"] == answer.json()["links"]["self"]["href"]
+
+
+@pytest.mark.parametrize("extra", [{"type": "pullrequest_comment"}, {"pending": False}, {"created_on": "2026"}])
+def test_unknown_keys_of_a_comment_are_refused(sandbox: Sandbox, client: _Client, extra: dict[str, Any]) -> None:
+    """A body with more than the API takes gets a 400 that names the key, and nothing is written."""
+    answer = client("POST", "/pullrequests/17/comments", {"content": {"raw": "a"}} | extra)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["fields"] == dict.fromkeys(extra, "extra keys not allowed")
+    assert sandbox.pull_request.comments == {}
+
+
+def test_only_the_author_may_change_a_comment(sandbox: Sandbox, client: _Client) -> None:
+    """Another user's update or deletion is a 403, and the text stays."""
+    comment = sandbox.repository.add_comment(sandbox.reviewer, sandbox.pull_request, "mine")
+    path = f"/pullrequests/17/comments/{comment.id}"
+    assert client("PUT", path, {"content": {"raw": "yours"}}).status_code == 403
+    assert client("DELETE", path).status_code == 403
+    assert (comment.raw, comment.deleted) == ("mine", False)
+
+
+def test_a_deleted_comment_stays_listed_and_blank(client: _Client) -> None:
+    """Deletion leaves `deleted: true` without content; an update is a 404; `q=deleted=false` leaves it out."""
+    number = client("POST", "/pullrequests/17/comments", {"content": {"raw": "a"}}).json()["id"]
+    path = f"/pullrequests/17/comments/{number}"
+    assert client("DELETE", path).status_code == 204
+    [listed] = client("GET", "/pullrequests/17/comments").json()["values"]
+    assert (listed["id"], listed["deleted"], listed["content"]["raw"]) == (number, True, "")
+    assert client("PUT", path, {"content": {"raw": "b"}}).status_code == 404
+    assert client("GET", "/pullrequests/17/comments?q=deleted=false").json()["values"] == []
+
+
+def test_times_come_from_the_given_clock(client: _Client) -> None:
+    """An update moves `updated_on` and leaves `created_on`."""
+    made = client("POST", "/pullrequests/17/comments", {"content": {"raw": "a"}}).json()
+    changed = client("PUT", f"/pullrequests/17/comments/{made['id']}", {"content": {"raw": "b"}}).json()
+    assert made["created_on"] == made["updated_on"] == changed["created_on"]
+    assert changed["updated_on"] > made["updated_on"]
+    assert made["created_on"].startswith("2026-11-23T19:00:")
+
+
+# Lists
+
+
+def test_pages_are_followed_by_next_alone(sandbox: Sandbox, client: _Client) -> None:
+    """Ten values by default, the rest behind an absolute, opaque address that keeps the other parameters."""
+    made = [sandbox.repository.add_comment(sandbox.author, sandbox.pull_request, str(each)).id for each in range(25)]
+    body = client("GET", "/pullrequests/17/comments?fields=values.id,next").json()
+    seen = [[value["id"] for value in body["values"]]]
+    while "next" in body:
+        assert body["next"].startswith(sandbox.url)
+        body = client.session.get(body["next"], timeout=10).json()
+        seen.append([value["id"] for value in body["values"]])
+        assert all(value.keys() == {"id"} for value in body["values"])
+    assert [len(page) for page in seen] == [10, 10, 5]
+    assert [number for page in seen for number in page] == made
+    assert client("GET", "/pullrequests/17/comments?page=2").status_code == 400
+
+
+@pytest.mark.parametrize(("path", "most"), [("/pullrequests/17/comments", 100), ("/pullrequests", 50)])
+def test_page_length_has_a_limit(client: _Client, path: str, most: int) -> None:
+    """The limit itself is taken, one more is `Invalid pagelen`."""
+    assert client("GET", f"{path}?pagelen={most}").status_code == 200
+    refused = client("GET", f"{path}?pagelen={most + 1}")
+    assert (refused.status_code, refused.json()["error"]["message"]) == (400, "Invalid pagelen")
+
+
+def test_pull_requests_are_found_by_branch_and_state(sandbox: Sandbox, client: _Client) -> None:
+    """`state` filters (default OPEN), `q` filters alone, `sort` orders."""
+    merged = sandbox.repository.add_pull_request(
+        sandbox.author, "Old", source=("feature/cart-totals", _OTHER), destination=("main", _OTHER), state="MERGED"
+    )
+
+    def found(query: str, **parameters: str) -> list[int]:
+        answer = client("GET", f"/pullrequests{query}", params=parameters)
+        return [value["id"] for value in answer.json()["values"]]
+
+    branch = 'source.branch.name="feature/cart-totals"'
+    assert found("") == [17]
+    assert found("?state=MERGED") == [merged.id]
+    assert found("?state=OPEN&state=MERGED") == [17, merged.id]
+    assert found("", q=branch, sort="-updated_on") == [merged.id, 17]
+    assert found("", q=f'{branch} AND state="OPEN"', state="MERGED") == [17]
+    assert found("", q='source.branch.name="main"') == []
+    assert client("GET", "/pullrequests", params={"q": "nonsense"}).status_code == 400
+
+
+def test_commits_answer_with_the_full_hash(sandbox: Sandbox, client: _Client) -> None:
+    """A pull request shows 12 digits; the commit is found by them and shows all 40; elsewhere they find nothing."""
+    short = client("GET", "/pullrequests/17").json()["source"]["commit"]["hash"]
+    assert short == _head(sandbox)[:12]
+    assert client("GET", f"/commit/{short}").json()["hash"] == _head(sandbox)
+    assert client("POST", f"/commit/{short}/statuses/build", _status()).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("index", "status", "found"), [(CommitIndex.READY, 200, [17]), (CommitIndex.INDEXING, 202, [])]
+)
+def test_pull_requests_of_a_commit(
+    sandbox: Sandbox, client: _Client, index: CommitIndex, status: int, found: list[int]
+) -> None:
+    """The commit's pull requests are listed once Bitbucket has linked them, and 202 says that it has not."""
+    sandbox.repository.commit_index = index
+    answer = client("GET", f"/commit/{_head(sandbox)}/pullrequests")
+    assert (answer.status_code, [value["id"] for value in answer.json()["values"]]) == (status, found)
+
+
+# Build statuses
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"key": "k" * 48}, "key", "Ensure this value has at most 40 characters (it has 48)."),
+        ({"name": "n" * 256}, "name", "Ensure this value has at most 255 characters (it has 256)."),
+        ({"url": "https://" + "u" * 443}, "url", "Ensure this value has at most 450 characters (it has 451)."),
+        ({"url": "javascript:alert(1)"}, "url", "Enter a valid URL."),
+        ({"key": ""}, "key", "This field is required."),
+        ({"state": "RED"}, "state", "Select a valid choice. RED is not one of the available choices."),
+    ],
+)
+def test_limits_of_a_build_status(
+    sandbox: Sandbox, client: _Client, change: dict[str, str], field: str, message: str
+) -> None:
+    """One character too many, or a value that is none, is a 400 in the recorded words, and nothing is written."""
+    answer = client("POST", f"/commit/{_head(sandbox)}/statuses/build", _status(**change))
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "type": "error",
+        "error": {"message": f"{field}: {message}", "fields": {field: [message]}},
+    }
+    assert sandbox.repository.build_statuses == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"key": "k" * 40}, {"name": "n" * 255}, {"url": "https://" + "u" * 442}, {"description": "d" * 2000}]
+)
+def test_a_build_status_at_its_limit_is_taken(sandbox: Sandbox, client: _Client, change: dict[str, str]) -> None:
+    """The longest allowed values are stored whole."""
+    answer = client("POST", f"/commit/{_head(sandbox)}/statuses/build", _status(**change))
+    assert answer.status_code == 201
+    assert answer.json() | change == answer.json()
+
+
+def test_the_url_of_a_build_status_is_required(sandbox: Sandbox, client: _Client) -> None:
+    """A body without url is a 400 that names it."""
+    answer = client("POST", f"/commit/{_head(sandbox)}/statuses/build", {"key": "a", "state": "FAILED"})
+    assert (answer.status_code, answer.json()["error"]["fields"]) == (400, {"url": "required key not provided"})
+
+
+def test_an_existing_key_is_overwritten(sandbox: Sandbox, client: _Client) -> None:
+    """A second POST under a key, with or without the refname, leaves one status: the later one."""
+    path = f"/commit/{_head(sandbox)}/statuses/build"
+    client("POST", path, _status(description="one"))
+    client("POST", path, _status(state="SUCCESSFUL"))
+    without_refname = _status(state="STOPPED")
+    del without_refname["refname"]
+    client("POST", path, without_refname)
+    [status] = client("GET", "/pullrequests/17/statuses").json()["values"]
+    assert (status["state"], status["refname"], "description" in status) == ("STOPPED", "feature/cart-totals", False)
+
+
+def test_only_the_creator_may_overwrite_a_build_status(sandbox: Sandbox, client: _Client) -> None:
+    """POST and PUT over another user's status are 403."""
+    path = f"/commit/{_head(sandbox)}/statuses/build"
+    sandbox.repository.put_status(sandbox.reviewer, _head(sandbox), _status())
+    assert client("POST", path, _status(state="SUCCESSFUL")).status_code == 403
+    assert client("PUT", f"{path}/nx", {"state": "SUCCESSFUL"}).status_code == 403
+    assert [status.state for status in sandbox.repository.build_statuses] == ["FAILED"]
+
+
+def test_refname_is_part_of_a_build_status_identity(sandbox: Sandbox, client: _Client) -> None:
+    """One key under two refnames is two statuses, of which the pull request shows its own; an update then is a 500."""
+    path = f"/commit/{_head(sandbox)}/statuses/build"
+    client("POST", path, _status())
+    client("POST", path, _status(refname="main"))
+    assert len(client("GET", f"/commit/{_head(sandbox)}/statuses").json()["values"]) == 2
+    [shown] = client("GET", "/pullrequests/17/statuses").json()["values"]
+    assert shown["refname"] == "feature/cart-totals"
+    assert client("PUT", f"{path}/nx", _status()).status_code == 500
+
+
+# Credentials
+
+
+def test_both_kinds_of_credential_work_and_are_named(sandbox: Sandbox) -> None:
+    """An API token works as Basic, an access token as Bearer; headers name the kind and the scopes."""
+    api = _Client(sandbox)("GET", "/pullrequests/17")
+    access = _Client(sandbox, _Bearer(sandbox.access_token.token))("GET", f"/commit/{_head(sandbox)}")
+    assert (api.status_code, access.status_code) == (200, 200)
+    assert api.headers["X-Credential-Type"] == "api_token"
+    assert api.headers["X-Oauth-Scopes"] == "read:pullrequest:bitbucket, read:repository:bitbucket"
+    assert api.headers["X-Accepted-Oauth-Scopes"] == "read:pullrequest:bitbucket"
+    assert access.headers["X-Accepted-Oauth-Scopes"] == "repository"
+
+
+def test_wrong_credentials_are_told_apart_as_bitbucket_does(sandbox: Sandbox) -> None:
+    """A bad token, or one without scopes, gets a JSON body; a username for the e-mail, or nothing, an empty one."""
+    email, token = sandbox.api_auth
+    sandbox.state.add_api_token(sandbox.author, "ada@acme.example", "scopeless", [])
+    attempts = {
+        "bad token": _Client(sandbox, (email, "wrong")),
+        "no scopes": _Client(sandbox, ("ada@acme.example", "scopeless")),
+        "API token as Bearer": _Client(sandbox, _Bearer(token)),
+        "username": _Client(sandbox, ("ci_user", token)),
+        "access token as Basic": _Client(sandbox, ("x-token-auth", sandbox.access_token.token)),
+        "nothing": _Client(sandbox, _Anonymous()),
+    }
+    answers = {name: attempt("GET", "/pullrequests/17") for name, attempt in attempts.items()}
+    assert {answer.status_code for answer in answers.values()} == {401}
+    with_body = {name for name, answer in answers.items() if answer.content}
+    assert with_body == {"bad token", "no scopes", "API token as Bearer"}
+    assert answers["bad token"].json()["error"]["message"].startswith("Token is invalid, expired, or not supported")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "path", "status"),
+    [
+        (["read:repository:bitbucket"], "/pullrequests/17", 403),
+        (["write:pullrequest:bitbucket", "write:repository:bitbucket"], "/pullrequests/17", 403),
+        (["read:pullrequest:bitbucket"], "/pullrequests/17", 200),
+    ],
+)
+def test_scopes_of_an_api_token_contain_no_others(sandbox: Sandbox, scopes: list[str], path: str, status: int) -> None:
+    """Only the very scope counts; a 403 says which are granted and which is required."""
+    token = sandbox.state.add_api_token(sandbox.author, "ada@acme.example", "other", scopes).token
+    answer = _Client(sandbox, ("ada@acme.example", token))("GET", path)
+    assert answer.status_code == status
+    if status == 403:
+        detail = {"granted": sorted(scopes), "required": ["read:pullrequest:bitbucket"]}
+        assert answer.json()["error"]["detail"] == detail
+
+
+# Connections and faults
+
+
+def test_requests_share_a_connection_and_are_logged(sandbox: Sandbox, client: _Client) -> None:
+    """Connections are kept alive over all methods, and the log has each request with what was sent and answered."""
+    body = {"content": {"raw": "a"}}
+    number = client("POST", "/pullrequests/17/comments", body).json()["id"]
+    client("PUT", f"/pullrequests/17/comments/{number}", body)
+    client("DELETE", f"/pullrequests/17/comments/{number}")
+    client("GET", "/pullrequests/17/comments?pagelen=50")
+    client("GET", "/nowhere")
+    assert sandbox.connections == 1
+    assert [(each.method, each.status) for each in sandbox.requests] == [
+        ("POST", 201),
+        ("PUT", 200),
+        ("DELETE", 204),
+        ("GET", 200),
+        ("GET", 404),
+    ]
+    assert sandbox.requests[0].json == body
+    assert sandbox.requests[0].authorized
+    assert sandbox.requests[3].args["pagelen"] == "50"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "headers"),
+    [
+        (rate_limited(), 429, ("text/plain", None)),
+        (rate_limited("7"), 429, ("text/plain", "7")),
+        (server_error(503), 503, ("text/html; charset=utf-8", None)),
+        (not_found_page(), 404, ("text/html; charset=utf-8", None)),
+        (json_answer(400, {"error": {"message": "x"}}), 400, ("application/json", None)),
+    ],
+)
+def test_a_fault_answers_as_often_as_asked(
+    sandbox: Sandbox, client: _Client, answer: Answer, status: int, headers: tuple[str, str | None]
+) -> None:
+    """The next two matching requests get the fault's answer, the third the right one; others are not met."""
+    fault = sandbox.faults.add("GET", "/pullrequests/17$", answer, times=2)
+    assert client("GET", "/pullrequests/17/comments").status_code == 200
+    for _ in range(2):
+        got = client("GET", "/pullrequests/17")
+        assert got.status_code == status
+        assert (got.headers["Content-Type"], got.headers.get("Retry-After")) == headers
+    assert client("GET", "/pullrequests/17").status_code == 200
+    assert (fault.hits, sandbox.connections) == (2, 1)
+
+
+def test_an_unknown_path_answers_a_page_with_a_session_token(client: _Client) -> None:
+    """The 404 is about 25 KB of HTML and holds what must never be printed."""
+    answer = client("GET", "/nowhere")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert 24_000 < len(answer.content) < 30_000
+    assert SESSION_TOKEN in answer.text
+
+
+@pytest.mark.parametrize(("action", "written"), [(Action.DROP, 0), (Action.LOSE, 1)])
+def test_a_connection_is_dropped_before_or_after_the_write(
+    sandbox: Sandbox, client: _Client, action: Action, written: int
+) -> None:
+    """The client can't tell the two apart; the state can."""
+    sandbox.faults.add("POST", "/comments$", action)
+    with pytest.raises(requests.ConnectionError):
+        client("POST", "/pullrequests/17/comments", {"content": {"raw": "a"}})
+    assert len(sandbox.pull_request.comments) == written
+    assert [(each.status, each.faulty) for each in sandbox.requests] == [(None, True)]
+
+
+@pytest.mark.parametrize("action", [Action.HANG, Action.TRICKLE])
+def test_a_silent_server_lets_go_when_released(sandbox: Sandbox, client: _Client, action: Action) -> None:
+    """No answer ever comes to its end; after the release the connection is closed."""
+    fault = sandbox.faults.add("GET", "/pullrequests/17$", action)
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            client("GET", "/pullrequests/17")
+        except requests.RequestException as error:
+            failures.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert fault.reached.wait(10)
+    assert asking.is_alive()
+    fault.release()
+    asking.join(10)
+    assert len(failures) == 1
+
+
+def test_a_held_write_waits_for_its_release(sandbox: Sandbox, client: _Client) -> None:
+    """While one write is held others go on; then it is done as usual."""
+    fault = sandbox.faults.add("POST", "/comments$", Action.HOLD)
+    path, statuses = "/pullrequests/17/comments", []
+    held = threading.Thread(
+        target=lambda: statuses.append(_Client(sandbox)("POST", path, {"content": {"raw": "held"}}).status_code)
+    )
+    held.start()
+    assert fault.reached.wait(10)
+    client("POST", path, {"content": {"raw": "other"}})
+    fault.release()
+    held.join(10)
+    assert statuses == [201]
+    assert [comment.raw for comment in sandbox.pull_request.comments.values()] == ["other", "held"]
+
+
+def test_closing_lets_go_of_a_hanging_request() -> None:
+    """The sandbox can be closed while a client waits; the client sees the connection close."""
+    sandbox = Sandbox()
+    fault = sandbox.faults.add("GET", "/pullrequests/17$", Action.HANG)
+    failed = threading.Event()
+
+    def ask() -> None:
+        try:
+            _Client(sandbox)("GET", "/pullrequests/17")
+        except requests.ConnectionError:
+            failed.set()
+
+    threading.Thread(target=ask).start()
+    assert fault.reached.wait(10)
+    sandbox.close()
+    assert failed.wait(10)
+
+
+def test_an_exchange_is_seen_before_the_client_has_its_answer() -> None:
+    """`on_exchange` gets each exchange whole, and its own failure comes out when the sandbox closes."""
+    seen: list[int | None] = []
+
+    def see(exchange: Exchange) -> None:
+        seen.append(exchange.status)
+        if exchange.status == 404:
+            raise ValueError("unwanted")
+
+    sandbox = Sandbox(on_exchange=see)
+    client = _Client(sandbox)
+    client("GET", "/pullrequests/17")
+    client("GET", "/pullrequests/18")
+    assert seen == [200, 404]
+    with pytest.raises(ExceptionGroup) as raised:
+        sandbox.close()
+    assert [str(error) for error in raised.value.exceptions] == ["unwanted"]

@@ -1,0 +1,102 @@
+"""An embedded Bitbucket: a real HTTP server on the loopback interface with real state.
+
+    with Sandbox() as sandbox:
+        requests.get(f"{sandbox.url}/repositories/acme/shop/pullrequests/17", auth=sandbox.api_auth)
+
+`state` remembers, `cloud` speaks Bitbucket Cloud's REST API, `page` shows the pull request to a reader, `faults` lets
+the client down on purpose. Used by tests, the demo and the benchmark; not part of the pipe.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from flask import Flask
+
+from test.sandbox import cloud, page
+from test.sandbox.faults import Action, Answer, Fault, json_answer, not_found_page, rate_limited, server_error
+from test.sandbox.seed import seed
+from test.sandbox.server import Exchange, Server
+from test.sandbox.state import CommitIndex, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from types import TracebackType
+
+    from test.sandbox.state import PullRequest
+
+__all__ = [
+    "Action",
+    "Answer",
+    "CommitIndex",
+    "Exchange",
+    "Fault",
+    "Sandbox",
+    "json_answer",
+    "not_found_page",
+    "rate_limited",
+    "server_error",
+]
+
+
+class Sandbox:
+    """Bitbucket with one repository and one open pull request (`seed` says which), serving from the start.
+
+    `requests` is the log of the API's exchanges in the order of their arrival, `faults` takes the faults to come,
+    `state` may be read and changed at any time; hold `state.lock` while requests are under way.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime] | None = None,
+        on_exchange: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        """Start serving. `clock` gives the time in UTC (default: now); `on_exchange` sees every finished exchange."""
+        self.state = State(clock) if clock is not None else State()
+        start = seed(self.state)
+        self.author, self.reviewer = start.author, start.reviewer
+        self.repository, self.pull_request = start.repository, start.pull_request
+        self.api_token, self.access_token = start.api_token, start.access_token
+        app = Flask(__name__, static_folder=None)
+        app.testing = True  # an exception inside reaches the test instead of becoming a page
+        app.register_blueprint(cloud.blueprint(self.state), url_prefix="/2.0")
+        app.register_blueprint(page.blueprint(self.state))
+        self._server = Server(app, self.state.lock, on_exchange)
+        self.faults = self._server.faults
+        self.requests = self._server.requests
+
+    @property
+    def url(self) -> str:
+        """The API's address, with its `/2.0` and no slash at the end."""
+        return f"{self._server.address}/2.0"
+
+    @property
+    def api_auth(self) -> tuple[str, str]:
+        """E-mail address and API token, as `requests` takes them for Basic."""
+        assert self.api_token.email is not None
+        return self.api_token.email, self.api_token.token
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections the requests to the API came through."""
+        return len({exchange.connection for exchange in self.requests})
+
+    def page_url(self, pull_request: PullRequest | None = None) -> str:
+        """Where a reader sees the pull request."""
+        number = (pull_request or self.pull_request).id
+        return f"{self._server.address}/{self.repository.full_name}/pull-requests/{number}"
+
+    def close(self) -> None:
+        """Stop serving; raises an ExceptionGroup of whatever went wrong inside the sandbox itself."""
+        self._server.close()
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()

@@ -1,0 +1,80 @@
+"""What a reader sees: the pull request with its build statuses and comments, as a web page.
+
+The page needs nothing from elsewhere and allows nothing to run: its Content-Security-Policy knows no script at all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, abort, render_template
+from markupsafe import Markup
+
+from test.sandbox.markup import is_safe_link, render
+from test.sandbox.state import NotFoundError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from test.sandbox.state import State
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%-d %b %Y, %H:%M} UTC"
+
+
+def _html(raw: str) -> Markup:
+    return Markup(render(raw))  # the renderer escapes raw HTML and drops links that could run
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in name.split()[:2]).upper()
+
+
+def blueprint(state: State) -> Blueprint:
+    """Build the routes of the web pages."""
+    routes = Blueprint("page", __name__, template_folder=str(_TEMPLATES))
+    routes.add_app_template_filter(_moment, "moment")
+    routes.add_app_template_filter(_html, "markdown")
+    routes.add_app_template_filter(_initials, "initials")
+    routes.add_app_template_test(is_safe_link, "safe_link")
+
+    @routes.get("/")
+    def index() -> str:
+        return render_template("index.html", repositories=state.repositories.values())
+
+    @routes.get("/<workspace>/<slug>/pull-requests/<int:number>")
+    def pull_request(workspace: str, slug: str, number: int) -> str:
+        try:
+            repository = state.repository(workspace, slug)
+            found = repository.pull_request(number)
+        except NotFoundError:
+            abort(404)
+        return render_template(
+            "pull_request.html",
+            repository=repository,
+            pull_request=found,
+            statuses=repository.statuses_of_pull_request(found),
+        )
+
+    @routes.get("/page.css")
+    def style() -> Response:
+        return Response((_TEMPLATES / "page.css").read_text(encoding="utf-8"), mimetype="text/css")
+
+    @routes.after_request
+    def harden(response: Response) -> Response:
+        response.headers.extend(_HEADERS)
+        return response
+
+    return routes

@@ -1,0 +1,361 @@
+"""What the embedded Bitbucket remembers: users, credentials, repositories, pull requests, comments, build statuses.
+
+Plain objects and rules that hold whatever API asks: who may edit what, what a deleted comment still is, which build
+status another one overwrites. Bodies, limits and status codes belong to the API's own module. Whoever calls from
+several threads holds `State.lock`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class NotFoundError(Exception):
+    """The thing is not there, or no longer."""
+
+
+class ForbiddenError(Exception):
+    """The user may not do this to somebody else's thing."""
+
+
+class AmbiguousError(Exception):
+    """Several build statuses share the key and differ in their refname; the update names none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who writes: a person, or the user that Bitbucket makes up for an access token."""
+
+    uuid: str
+    display_name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token and what it may do.
+
+    With an `email` it is an API token of that Atlassian account, without one an access token. `scopes` are in the
+    words of its kind: `read:pullrequest:bitbucket` for API tokens, `pullrequest` for access tokens.
+    """
+
+    user: User
+    token: str
+    scopes: frozenset[str]
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit; `hash` has 40 hexadecimal digits."""
+
+    hash: str
+    message: str
+    author: User
+    date: datetime
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment on a pull request.
+
+    `inline` is its place in the diff, as the API takes it; `parent` the id of the comment that it replies to.
+    """
+
+    id: int
+    user: User
+    raw: str
+    created_on: datetime
+    updated_on: datetime
+    inline: dict[str, Any] | None = None
+    parent: int | None = None
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class BuildStatus:
+    """A build status; commit, key and refname together are its identity (jenkinsci/bitbucket-branch-source#930)."""
+
+    commit: str
+    key: str
+    refname: str | None
+    state: str
+    url: str
+    name: str | None
+    description: str | None
+    user: User
+    created_on: datetime
+    updated_on: datetime
+
+
+@dataclass(slots=True)
+class PullRequest:
+    """A pull request; `source_commit` and `destination_commit` have 40 digits, `state` is OPEN, MERGED, ..."""
+
+    id: int
+    title: str
+    author: User
+    source_branch: str
+    source_commit: str
+    destination_branch: str
+    destination_commit: str
+    created_on: datetime
+    updated_on: datetime
+    state: str = "OPEN"
+    description: str = ""
+    comments: dict[int, Comment] = field(default_factory=dict)
+
+    def comment(self, comment_id: int) -> Comment:
+        """Find the comment with that id, deleted or not; raises NotFoundError."""
+        if comment_id not in self.comments:
+            raise NotFoundError(f"Comment {comment_id} not found")
+        return self.comments[comment_id]
+
+    @property
+    def visible_comments(self) -> list[Comment]:
+        """The comments that a reader sees, oldest first."""
+        return [comment for comment in self.comments.values() if not comment.deleted]
+
+
+class CommitIndex(Enum):
+    """How far Bitbucket is with linking commits to pull requests, which it does on its own time."""
+
+    READY = "ready"
+    INDEXING = "indexing"
+    MISSING = "missing"
+
+
+class Repository:
+    """One repository with its pull requests and build statuses."""
+
+    def __init__(self, state: State, workspace: str, slug: str) -> None:
+        """Make an empty one; use `State.add_repository`."""
+        self._state = state
+        self.workspace = workspace
+        self.slug = slug
+        self.uuid = state.next_uuid()
+        self.commits: dict[str, Commit] = {}
+        self.pull_requests: dict[int, PullRequest] = {}
+        self.build_statuses: list[BuildStatus] = []
+        self.commit_index = CommitIndex.READY
+
+    @property
+    def full_name(self) -> str:
+        """`workspace/slug`."""
+        return f"{self.workspace}/{self.slug}"
+
+    def add_commit(self, author: User, commit: str, message: str = "Change") -> Commit:
+        """Add a commit by its 40-digit hash, or give back the one that is there."""
+        return self.commits.setdefault(commit, Commit(commit, message, author, self._state.clock()))
+
+    def add_pull_request(  # a pull request simply has so many parts
+        self,
+        author: User,
+        title: str,
+        *,
+        source: tuple[str, str],
+        destination: tuple[str, str],
+        number: int | None = None,
+        state: str = "OPEN",
+    ) -> PullRequest:
+        """Open a pull request from `source` (branch, 40-digit commit) to `destination`; both commits are added."""
+        now = self._state.clock()
+        for _, commit in (source, destination):
+            self.add_commit(author, commit)
+        number = number if number is not None else max(self.pull_requests, default=0) + 1
+        made = PullRequest(number, title, author, *source, *destination, created_on=now, updated_on=now, state=state)
+        self.pull_requests[number] = made
+        return made
+
+    def push(self, pull_request: PullRequest, commit: str, message: str = "Change") -> None:
+        """Make `commit` the head of the pull request's source branch."""
+        self.add_commit(pull_request.author, commit, message)
+        pull_request.source_commit = commit
+        pull_request.updated_on = self._state.clock()
+
+    def pull_request(self, number: int) -> PullRequest:
+        """Find the pull request with that number; raises NotFoundError."""
+        if number not in self.pull_requests:
+            raise NotFoundError(f"Pull request {number} not found")
+        return self.pull_requests[number]
+
+    def commit(self, commit: str) -> Commit:
+        """Find the commit with that full hash; raises NotFoundError."""
+        if commit not in self.commits:
+            raise NotFoundError(f"Commit {commit} not found")
+        return self.commits[commit]
+
+    def commit_by_prefix(self, prefix: str) -> Commit:
+        """Find the only commit whose hash starts so, at least seven digits; raises NotFoundError."""
+        found = [commit for commit in self.commits if len(prefix) >= 7 and commit.startswith(prefix)]
+        if len(found) != 1:
+            raise NotFoundError(f"Commit {prefix} not found")
+        return self.commits[found[0]]
+
+    def add_comment(
+        self,
+        user: User,
+        pull_request: PullRequest,
+        raw: str,
+        *,
+        inline: dict[str, Any] | None = None,
+        parent: int | None = None,
+    ) -> Comment:
+        """Write a comment; raises NotFoundError for a parent that is not there."""
+        if parent is not None:
+            pull_request.comment(parent)
+        now = self._state.clock()
+        comment = Comment(self._state.next_id(), user, raw, now, now, inline, parent)
+        pull_request.comments[comment.id] = comment
+        pull_request.updated_on = now
+        return comment
+
+    def edit_comment(self, user: User, pull_request: PullRequest, comment_id: int, raw: str) -> Comment:
+        """Replace the text; raises NotFoundError (deleted ones too) or ForbiddenError (not the author)."""
+        comment = self._own(user, pull_request, comment_id)
+        comment.raw = raw
+        comment.updated_on = pull_request.updated_on = self._state.clock()
+        return comment
+
+    def delete_comment(self, user: User, pull_request: PullRequest, comment_id: int) -> None:
+        """Blank the comment and mark it; it stays in the list. Raises as `edit_comment` does."""
+        comment = self._own(user, pull_request, comment_id)
+        comment.raw = ""
+        comment.deleted = True
+        comment.updated_on = pull_request.updated_on = self._state.clock()
+
+    @staticmethod
+    def _own(user: User, pull_request: PullRequest, comment_id: int) -> Comment:
+        comment = pull_request.comment(comment_id)
+        if comment.deleted:
+            raise NotFoundError(f"Comment {comment_id} not found")
+        if comment.user != user:
+            raise ForbiddenError("Only the author may change a comment")
+        return comment
+
+    def statuses_of_commit(self, commit: str, refname: str | None = None) -> list[BuildStatus]:
+        """List the commit's build statuses; with `refname` only those of that ref."""
+        return [
+            status
+            for status in self.build_statuses
+            if status.commit == commit and (refname is None or status.refname == refname)
+        ]
+
+    def statuses_of_pull_request(self, pull_request: PullRequest) -> list[BuildStatus]:
+        """List the head's build statuses; one that names another branch does not belong to this pull request."""
+        return [
+            status
+            for status in self.statuses_of_commit(pull_request.source_commit)
+            if status.refname in (None, pull_request.source_branch)
+        ]
+
+    def put_status(self, user: User, commit: str, values: dict[str, str]) -> BuildStatus:
+        """Write a build status, over the one of the same identity where there is one.
+
+        `values`: key, state, url and perhaps name, description, refname. Without a refname the only status of that key
+        is meant, and it keeps its refname. Raises ForbiddenError (another user made it) and AmbiguousError.
+        """
+        same_key = [status for status in self.statuses_of_commit(commit) if status.key == values["key"]]
+        refname = values.get("refname")
+        exact = [status for status in same_key if status.refname == refname]
+        if not exact and refname is None:
+            exact = same_key
+        if len(exact) > 1:
+            raise AmbiguousError(values["key"])
+        if exact:
+            return self._overwrite(user, exact[0], {"name": None, "description": None, **values})
+        now = self._state.clock()
+        made = BuildStatus(
+            commit,
+            values["key"],
+            refname,
+            values["state"],
+            values["url"],
+            values.get("name"),
+            values.get("description"),
+            user,
+            now,
+            now,
+        )
+        self.build_statuses.append(made)
+        return made
+
+    def status(self, commit: str, key: str) -> list[BuildStatus]:
+        """List the statuses of that key, one for each refname, last written last; raises NotFoundError for none."""
+        found = [status for status in self.statuses_of_commit(commit) if status.key == key]
+        if not found:
+            raise NotFoundError(f"Build status {key} not found")
+        return sorted(found, key=lambda status: status.updated_on)
+
+    def update_status(self, user: User, commit: str, key: str, values: dict[str, str]) -> BuildStatus:
+        """Change the named parts of the status; raises NotFoundError, ForbiddenError or AmbiguousError."""
+        found = self.status(commit, key)
+        if len(found) > 1:
+            raise AmbiguousError(key)
+        return self._overwrite(user, found[0], values)
+
+    def _overwrite(self, user: User, status: BuildStatus, values: dict[str, Any]) -> BuildStatus:
+        if status.user != user:
+            raise ForbiddenError("Only the creator may overwrite a build status")
+        for name, value in values.items():
+            setattr(status, name, value)
+        status.updated_on = self._state.clock()
+        return status
+
+
+class State:
+    """Everything there is on this Bitbucket. `clock` gives the time in UTC."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Start with nothing."""
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.credentials: list[Credential] = []
+        self.repositories: dict[str, Repository] = {}
+        self._numbers = itertools.count(1)
+
+    def next_id(self) -> int:
+        """Give a number that was never given before; they rise, as Bitbucket's do, and leave gaps."""
+        return 700_000_000 + 7 * next(self._numbers)
+
+    def next_uuid(self) -> str:
+        """Give a UUID in Bitbucket's braces; the same ones in each new state, so that failures repeat."""
+        return f"{{{uuid.uuid5(uuid.NAMESPACE_OID, str(next(self._numbers)))}}}"
+
+    def add_user(self, display_name: str, kind: str = "user") -> User:
+        """Add a person."""
+        return User(self.next_uuid(), display_name, kind)
+
+    def add_api_token(self, user: User, email: str, token: str, scopes: Iterable[str]) -> Credential:
+        """Add an API token of the user's Atlassian account."""
+        made = Credential(user, token, frozenset(scopes), email)
+        self.credentials.append(made)
+        return made
+
+    def add_access_token(self, name: str, token: str, scopes: Iterable[str]) -> Credential:
+        """Add an access token; it writes as a user of its own that has the token's name."""
+        made = Credential(self.add_user(name, "app_user"), token, frozenset(scopes))
+        self.credentials.append(made)
+        return made
+
+    def add_repository(self, workspace: str, slug: str) -> Repository:
+        """Add an empty repository."""
+        made = Repository(self, workspace, slug)
+        self.repositories[made.full_name] = made
+        return made
+
+    def repository(self, workspace: str, slug: str) -> Repository:
+        """Find the repository of that name; raises NotFoundError."""
+        found = self.repositories.get(f"{workspace}/{slug}")
+        if found is None:
+            raise NotFoundError(f"Repository {workspace}/{slug} not found")
+        return found
