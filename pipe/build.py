@@ -1,0 +1,97 @@
+"""Where am I: the variables that Bitbucket Pipelines sets, as a `Build`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+WEB = "https://bitbucket.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One step of one pipeline build.
+
+    `commit` is what Bitbucket knows: in pull request pipelines usually the first 12 characters, and never HEAD, which
+    is a temporary merge there. `exit_code` is the step's own ("0" is success, anything else is not); None where it
+    does not arrive, as in a `script:`. `step_run` starts at 1 and counts reruns of the step.
+    """
+
+    workspace: str
+    repository: str
+    commit: str
+    number: int
+    clone_dir: str
+    branch: str | None = None
+    tag: str | None = None
+    pull_request: int | None = None
+    step_uuid: str | None = None
+    step_run: int = 1
+    exit_code: str | None = None
+
+    @property
+    def repository_url(self) -> str:
+        """The repository's page."""
+        return f"{WEB}/{quote(self.workspace, safe='')}/{quote(self.repository, safe='')}"
+
+    @property
+    def commit_url(self) -> str:
+        """The commit's page; an abbreviated hash works."""
+        return f"{self.repository_url}/commits/{self.commit}"
+
+    @property
+    def url(self) -> str:
+        """The build's page."""
+        return f"{self.repository_url}/pipelines/results/{self.number}"
+
+    @property
+    def step_url(self) -> str:
+        """The step's page with its log; the build's where the step is not known."""
+        return f"{self.url}/steps/{quote(self.step_uuid, safe='')}" if self.step_uuid else self.url
+
+    @property
+    def failed(self) -> bool:
+        """Whether the step is known to have failed. Exit codes other than 0 and 1 arrive too, 127 for one."""
+        return self.exit_code not in (None, "0")
+
+
+def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, list[str]]:
+    """Read where the pipe runs, and a text for each variable that is missing or cannot be right.
+
+    The names are those of Bitbucket's "Variables and secrets" page. A user can override any of them, so nothing is
+    taken over unchecked.
+    """
+    mistakes: list[str] = []
+
+    def variable(name: str, pattern: str, example: str, *, needed: bool = False) -> str | None:
+        text = environ.get(name, "").strip()
+        if re.fullmatch(pattern, text):
+            return text
+        if text or needed:
+            what = f"{text[:60]!r} cannot be right" if text else "is not set"
+            mistakes.append(f"{name} {what}: Bitbucket Pipelines sets it by itself, for example to {example}")
+        return None
+
+    def needed(name: str, pattern: str, example: str) -> str:
+        return variable(name, pattern, example, needed=True) or example
+
+    slug = r"[A-Za-z0-9_.~{}-]{1,128}"
+    number: Callable[[str | None], int | None] = lambda text: int(text) if text else None  # noqa: E731
+    return Build(
+        workspace=needed("BITBUCKET_WORKSPACE", slug, "acme"),
+        repository=needed("BITBUCKET_REPO_SLUG", slug, "shop"),
+        commit=needed("BITBUCKET_COMMIT", r"[0-9a-f]{7,40}", "1f3c9ab02d41"),
+        number=int(needed("BITBUCKET_BUILD_NUMBER", r"[0-9]{1,12}", "417")),
+        clone_dir=environ.get("BITBUCKET_CLONE_DIR", "").strip() or working_directory,
+        branch=variable("BITBUCKET_BRANCH", r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}", "main"),
+        tag=environ.get("BITBUCKET_TAG", "").strip() or None,
+        pull_request=number(variable("BITBUCKET_PR_ID", r"[1-9][0-9]{0,8}", "12")),
+        step_uuid=variable("BITBUCKET_STEP_UUID", r"\{?[0-9A-Za-z-]{1,64}\}?", "{5b0e…}"),
+        step_run=number(variable("BITBUCKET_STEP_RUN_NUMBER", r"[1-9][0-9]{0,5}", "1")) or 1,
+        exit_code=variable("BITBUCKET_EXIT_CODE", r"-?[0-9]{1,5}", "1"),
+    ), mistakes

@@ -1,0 +1,188 @@
+"""What Nx Report speaks about, in Nx's and Bitbucket's own words.
+
+Everything here is immutable and derived numbers are properties: a total that is stored beside its parts can disagree
+with them. This module imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+
+class RunStatus(Enum):
+    """State of a run, in Nx Cloud's words (`CIPEExecutionStatus` of Nx Console's public types)."""
+
+    NOT_STARTED = "NOT_STARTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    TIMED_OUT = "TIMED_OUT"
+
+    @property
+    def severity(self) -> int:
+        """How bad the state is; the worst of several sources is the one with the highest number."""
+        return _SEVERITY[self]
+
+
+_SEVERITY = {
+    RunStatus.SUCCEEDED: 0,
+    RunStatus.NOT_STARTED: 1,
+    RunStatus.IN_PROGRESS: 2,
+    RunStatus.CANCELED: 3,
+    RunStatus.TIMED_OUT: 4,
+    RunStatus.FAILED: 5,
+}
+
+
+class TaskStatus(Enum):
+    """Outcome of a task. `NOT_RUN`: planned, but a task that it depends on failed."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    STOPPED = "stopped"
+    NOT_RUN = "not-run"
+
+
+class CacheStatus(Enum):
+    """Where a task's result came from. `MISS`: the task was executed."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+    MISS = "miss"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One `project:target[:configuration]` of a run.
+
+    `code` is the exit code where a record holds it. `cache` is None where no source says. `output` is the terminal
+    output as printed (ANSI codes and all) of a task that failed, None where no source has it; `flaky` is Nx's own word.
+    """
+
+    id: str
+    status: TaskStatus
+    cache: CacheStatus | None = None
+    code: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    hash: str | None = None
+    output: str | None = None
+    flaky: bool = False
+
+    @property
+    def project(self) -> str:
+        """The part before the first colon that is not inside a package scope."""
+        return self.id.split(":", 1)[0]
+
+    @property
+    def target(self) -> str:
+        """The part after the project: target, and configuration where there is one."""
+        return self.id.split(":", 1)[1] if ":" in self.id else ""
+
+    @property
+    def cached(self) -> bool:
+        """Whether the result was taken from a cache."""
+        return self.cache in (CacheStatus.LOCAL, CacheStatus.REMOTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A run's page. `live` is False for a host that nobody vouched for: it is shown as text, never as a link."""
+
+    url: str
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One nx command.
+
+    `command` is the command line where a source has it; printed logs seldom do, so `targets` and `projects` stand in
+    (`project_count` where the log names only the number). `tasks` are the tasks that a source names, in its order,
+    those not run included. `stated_tasks` is a total that the log states without naming each task. `seconds` is the
+    duration where a source states it. `errors` are Nx's own words where it failed apart from any task. `sources` says
+    where each part came from, `cut` that a source ends before the run does.
+    """
+
+    status: RunStatus
+    tasks: tuple[Task, ...] = ()
+    command: str | None = None
+    targets: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    project_count: int | None = None
+    stated_tasks: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    seconds: float | None = None
+    link: Link | None = None
+    errors: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    cut: bool = False
+
+    def by_status(self, status: TaskStatus) -> Iterator[Task]:
+        """The tasks with that status, in order."""
+        return (task for task in self.tasks if task.status is status)
+
+    @property
+    def executed(self) -> int:
+        """How many tasks have a result (cache hits included), whether or not each is named."""
+        named = sum(task.status is not TaskStatus.NOT_RUN for task in self.tasks)
+        return max(named, self.stated_tasks or 0)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds: between the recorded times, else as the log states it, else None."""
+        if self.start is not None and self.end is not None:
+            return (self.end - self.start).total_seconds()
+        return self.seconds
+
+
+class BuildState(Enum):
+    """State of a build status, in Bitbucket's words."""
+
+    SUCCESSFUL = "SUCCESSFUL"
+    FAILED = "FAILED"
+    INPROGRESS = "INPROGRESS"
+    STOPPED = "STOPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildStatus:
+    """A build status on a commit. `branch` is the plain name of the source branch, None on a tag."""
+
+    key: str
+    state: BuildState
+    name: str
+    description: str
+    url: str
+    branch: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request. `head` is the source branch's last commit, possibly abbreviated; `updated` is for ordering."""
+
+    id: int
+    open: bool
+    state: str
+    head: str
+    branch: str
+    updated: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment on the whole pull request. `author` identifies an account, None where Bitbucket does not say."""
+
+    id: int
+    body: str
+    author: str | None
+    url: str
