@@ -1,0 +1,1 @@
+"""The rooms that know Nx: what its runs leave on disk and print."""

@@ -1,0 +1,286 @@
+"""Find what Nx left of this step's runs: where to look, what belongs to this build, what to add when it is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipe.checkout import Unreadable
+from pipe.model import Run, TaskStatus
+from pipe.nx import merge, printed, run_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pipe.checkout import Checkout
+    from pipe.settings import Settings
+
+DEFAULT_LOGS = ".nx-report/*.log"
+# Keeps what an nx command prints, stderr too, and its exit code, in any POSIX shell and without `pipefail`. The
+# folder's .gitignore comes first: an untracked file in a root project changes the hashes of its tasks.
+RECIPE = (
+    "mkdir -p .nx-report; echo '*' > .nx-report/.gitignore; "
+    "{ code=0; npx nx affected -t lint test build 2>&1 || code=$?; echo $code > .nx-report/code; } "
+    "| tee -a .nx-report/nx.log; (exit $(cat .nx-report/code))"
+)
+_RUN_JSON_LIMIT = 64 << 20
+_OUTPUT_LIMIT = 8 << 20
+_CONFIG_LIMIT = 4 << 20
+# From here on Nx keeps its record in the home directory, which a pipe's container does not see.
+_NX_RECORD_AT_HOME = 23
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What was found. The texts are for the log: each is a line of its own.
+
+    `looked_in` names the places that were searched, `ignored` what was there and does not count, with the reason,
+    `hints` what to add so that the next build shows more.
+    """
+
+    runs: tuple[Run, ...] = ()
+    looked_in: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    workspace: str = ""
+    last_run_only: bool = False
+
+
+@dataclass(slots=True)
+class _Search:
+    """The state of one search: the clone, its moment, and what has been said so far."""
+
+    checkout: Checkout
+    cloned: datetime | None
+    looked_in: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def ignore(self, path: str, why: str) -> None:
+        self.ignored.append(f"{self.checkout.name(path)}: {why}")
+
+    def belongs(self, path: str, ended: datetime | None) -> bool:
+        """Whether a source that ended then is of this build; says so where it is not, or where nobody can know."""
+        if self.cloned is None or ended is None:
+            self.notes.append(
+                f"{self.checkout.name(path)} counts although "
+                + ("this build's clone time" if self.cloned is None else "its end")
+                + " is not known"
+            )
+            return True
+        if ended >= self.cloned:
+            return True
+        self.ignore(path, f"ended {_utc(ended)}, before this build's clone at {_utc(self.cloned)}")
+        return False
+
+
+def collect(
+    checkout: Checkout,
+    settings: Settings,
+    working_directory: str,
+    hosts: frozenset[str],
+    debug: Callable[[str], None] = lambda _: None,
+) -> Collection:
+    """Collect the runs of this step from the checkout.
+
+    Raises nothing for what it finds: whatever cannot be read is named in `ignored` and the rest is reported.
+    """
+    search = _Search(checkout, checkout.cloned())
+    workspace = _workspace(checkout, settings.workspace_dir, working_directory)
+    recorded = _recorded(search, workspace, settings.cache_directory)
+    logged = _logged(search, settings.logs, (working_directory, workspace, checkout.root), hosts)
+    runs = merge.name_by_hand(merge.merge(recorded, logged), settings.run_url, settings.run_status)
+    for run in runs:
+        debug(f"source: {run.command or 'a run'}: {', '.join(run.sources)}: {run.status.value}, {len(run.tasks)} tasks")
+    for line in search.ignored:
+        debug(f"rejected: {line}")
+    return Collection(
+        runs=runs,
+        looked_in=tuple(dict.fromkeys(search.looked_in)),
+        ignored=tuple(search.ignored),
+        hints=_hints(search, workspace, found=bool(runs), logged=bool(logged), recorded=recorded is not None),
+        notes=tuple(dict.fromkeys(search.notes)),
+        workspace=workspace,
+        last_run_only=recorded is not None and not logged,
+    )
+
+
+def _workspace(checkout: Checkout, given: str | None, working_directory: str) -> str:
+    """The Nx workspace: as given, else the nearest folder with an nx.json from the working directory upwards."""
+    if given is not None:
+        return checkout.inside(given, working_directory) or checkout.root
+    folder = checkout.inside(working_directory) or checkout.root
+    while not Path(folder, "nx.json").is_file():
+        if folder == checkout.root:
+            return checkout.inside(working_directory) or checkout.root
+        folder = str(Path(folder).parent)
+    return folder
+
+
+# --- the record of the last run ---------------------------------------------------------------------------------------
+
+
+def _recorded(search: _Search, workspace: str, given: str | None) -> Run | None:
+    """The newest run.json of this build in any cache directory inside the clone, with its failed tasks' outputs."""
+    newest: tuple[datetime, Run, str] | None = None
+    for directory in _cache_directories(search, workspace, given):
+        path = os.path.join(directory, "run.json")
+        search.looked_in.append(search.checkout.name(path))
+        if not os.path.lexists(path):
+            continue
+        try:
+            run = run_json.read(search.checkout.read(path, _RUN_JSON_LIMIT), search.checkout.name(path))
+        except (Unreadable, ValueError) as problem:
+            search.ignore(path, str(problem))
+            continue
+        ended = run.end or search.checkout.modified(path)
+        moment = ended or datetime.fromtimestamp(0, UTC)
+        if search.belongs(path, ended) and (newest is None or moment > newest[0]):
+            newest = (moment, run, directory)
+    return None if newest is None else _with_outputs(search, newest[1], newest[2])
+
+
+def _cache_directories(search: _Search, workspace: str, given: str | None) -> list[str]:
+    """Where Nx may keep its cache, the most explicit first; each real path once, none outside the clone."""
+    places = [".nx/cache", "node_modules/.cache/nx"]
+    config = _json(search, os.path.join(workspace, "nx.json"))
+    runners = config.get("tasksRunnerOptions")
+    for options in (config, *(_at(runner, "options") for runner in _values(runners))):
+        if isinstance(where := options.get("cacheDirectory"), str) and where:
+            places.insert(0, where)
+    if given:
+        places.insert(0, given)
+    found = []
+    for place, base in [*((place, workspace) for place in places), (".nx/cache", search.checkout.root)]:
+        real = search.checkout.inside(place, base)
+        if real is None:
+            search.ignored.append(f"{place}: lies outside the clone directory, where a pipe cannot read")
+        elif real not in found:
+            found.append(real)
+    return found
+
+
+def _with_outputs(search: _Search, run: Run, directory: str) -> Run:
+    """The run with the terminal outputs of its failed tasks, which lie beside run.json under the task's hash."""
+    tasks = []
+    for task in run.tasks:
+        output = None
+        if task.status is TaskStatus.FAILURE and task.hash and re.fullmatch(r"[0-9A-Za-z_-]{1,128}", task.hash):
+            path = os.path.join(directory, "terminalOutputs", task.hash)
+            if os.path.lexists(path):
+                try:
+                    output = read_output(search.checkout, path)
+                except Unreadable as problem:
+                    search.ignore(path, str(problem))
+        tasks.append(replace(task, output=output))
+    return replace(run, tasks=tuple(tasks))
+
+
+def read_output(checkout: Checkout, path: str) -> str:
+    """A task's terminal output; of a very long one the head and the tail, with a line that says what is left out."""
+    head, left_out, tail = checkout.ends(path, _OUTPUT_LIMIT)
+    between = f"\n… {left_out:,} bytes left out …\n" if left_out else ""
+    return head.decode("utf-8", "replace") + between + tail.decode("utf-8", "replace")
+
+
+# --- what the commands printed ----------------------------------------------------------------------------------------
+
+
+def _logged(search: _Search, given: tuple[str, ...], bases: tuple[str, ...], hosts: frozenset[str]) -> list[Run]:
+    """The runs of every log of this build, in the order in which the logs were finished."""
+    files: dict[str, datetime] = {}
+    for pattern in given or (DEFAULT_LOGS,):
+        found = search.checkout.find(pattern, dict.fromkeys(bases))
+        search.looked_in.append(pattern)
+        if not found and given:
+            search.ignored.append(f"NX_LOGS {pattern}: no such file")
+        for path in found:
+            real = search.checkout.inside(path)
+            if real is None:
+                search.ignore(path, "lies outside the clone directory")
+            elif real not in files:
+                ended = search.checkout.modified(real)
+                if search.belongs(real, ended):
+                    files[real] = ended or datetime.fromtimestamp(0, UTC)
+    runs = []
+    for path in sorted(files, key=lambda path: (files[path], path)):
+        try:
+            runs += printed.read(search.checkout.blocks(path), source=search.checkout.name(path), hosts=hosts)
+        except Unreadable as problem:
+            search.ignore(path, str(problem))
+    return runs
+
+
+# --- what to add when something cannot be seen ------------------------------------------------------------------------
+
+
+def _hints(search: _Search, workspace: str, *, found: bool, logged: bool, recorded: bool) -> tuple[str, ...]:
+    if logged:
+        return ()
+    capture = f"To see every nx command of the step, keep what it prints: {RECIPE}"
+    if recorded or found:
+        return (capture,) if recorded else ()
+    version = nx_version(search.checkout, workspace)
+    at_home = version is None or version >= _NX_RECORD_AT_HOME
+    lines = []
+    if at_home:
+        which = f"Nx {version} keeps" if version else "Nx 23 and later keep"
+        lines.append(
+            f"{which} its record outside the clone. Add before nx: "
+            "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"
+        )
+    elif not Path(workspace, "nx.json").is_file():
+        lines.append(
+            f"There is no nx.json in {search.checkout.name(workspace)}: name the workspace with WORKSPACE_DIR, "
+            "or run the pipe in its folder"
+        )
+    return (*lines, capture)
+
+
+def nx_version(checkout: Checkout, workspace: str) -> int | None:
+    """Nx's major version in the workspace: the one installed, else the one asked for, else None."""
+    search = _Search(checkout, None)
+    installed = _json(search, os.path.join(workspace, "node_modules/nx/package.json")).get("version")
+    asked = _json(search, os.path.join(workspace, "package.json"))
+    texts = [installed, *(_at(asked, kind).get("nx") for kind in ("devDependencies", "dependencies"))]
+    majors = (re.match(r"[\^~>=v ]*([0-9]{1,3})\.", text) for text in texts if isinstance(text, str))
+    return next((int(match[1]) for match in majors if match), None)
+
+
+def nx_command(workspace: str) -> str:
+    """How people start Nx in this workspace, by its lock file."""
+    for name, command in (("pnpm-lock.yaml", "pnpm nx"), ("yarn.lock", "yarn nx"), ("bun.lock", "bunx nx")):
+        if Path(workspace, name).is_file():
+            return command
+    return "npx nx"
+
+
+def _json(search: _Search, path: str) -> Mapping[str, object]:
+    """The object in a JSON file (nx.json may hold comments: then nothing of it is known), else an empty one."""
+    if not os.path.lexists(path):
+        return {}
+    try:
+        content = json.loads(search.checkout.read(path, _CONFIG_LIMIT))
+    except (Unreadable, ValueError, RecursionError):
+        search.notes.append(f"{search.checkout.name(path)} cannot be read as JSON; its settings are not used")
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _at(value: object, key: str) -> Mapping[str, object]:
+    inner = value.get(key) if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _values(value: object) -> list[object]:
+    return list(value.values()) if isinstance(value, dict) else []
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

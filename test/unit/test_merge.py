@@ -1,0 +1,138 @@
+"""Several sources of one run become one run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipe.model import CacheStatus, Link, Run, RunStatus, TaskStatus
+from pipe.nx.merge import merge, name_by_hand
+from test.language import runs
+
+
+def printed(text: str) -> Run:
+    """A run as a log tells it: without its command line."""
+    (run,) = runs(text)
+    return replace(run, command=None, sources=("nx.log",))
+
+
+def recorded(text: str) -> Run:
+    """A run as run.json tells it."""
+    (run,) = runs(text)
+    return replace(run, sources=("run.json",))
+
+
+def test_one_run_in_both() -> None:
+    """The record's command and cache status, and the log's link, flaky word and tasks not run, are of one run."""
+    record = recorded("nx affected -t test build | 5s\n  cart:test failure miss\n  core:test success local")
+    log = printed(
+        "? | https://cloud.nx.app/runs/AbCdEf1234\n  cart:test failure flaky\n    > Expected: 41\n"
+        "  core:test success\n  web:build not-run"
+    )
+    (run,) = merge(record, [log])
+    assert (run.command, run.link) == (
+        "nx affected -t test build",
+        Link("https://cloud.nx.app/runs/AbCdEf1234", live=True),
+    )
+    assert [(task.id, task.status, task.cache, task.flaky) for task in run.tasks] == [
+        ("cart:test", TaskStatus.FAILURE, CacheStatus.MISS, True),
+        ("core:test", TaskStatus.SUCCESS, CacheStatus.LOCAL, False),
+        ("web:build", TaskStatus.NOT_RUN, None, False),
+    ]
+    assert run.tasks[0].output == "Expected: 41\n"
+    assert run.sources == ("run.json", "nx.log")
+
+
+def test_the_worst_wins() -> None:
+    """A failure in either source is a failure, and so is a run that either source calls failed."""
+    red = "nx test\n  a:test failure\n  b:test success"
+    green = "nx test\n  a:test success\n  b:test success"
+    for record, log in ((recorded(red), printed(green)), (recorded(green), printed(red))):
+        (run,) = merge(record, [log])
+        assert run.status is RunStatus.FAILED
+        assert run.tasks[0].status is TaskStatus.FAILURE
+
+
+def test_record_goes_to_the_run_it_fits() -> None:
+    """Of several runs in a log the record belongs to the one with its tasks; the others stay as they are."""
+    log = [
+        printed("? \n  a:lint success"),
+        printed("?\n  a:test success\n  b:test success"),
+        printed("?\n  a:build success"),
+    ]
+    merged = merge(recorded("nx run-many -t test\n  a:test success\n  b:test success"), log)
+    assert [run.command for run in merged] == [None, "nx run-many -t test", None]
+
+
+def test_retry_of_the_same_tasks() -> None:
+    """Of two runs of the same tasks the record goes to the one with its outcome, of equals to the last."""
+    red, green = printed("?\n  a:test failure"), printed("?\n  a:test success")
+    assert [run.command for run in merge(recorded("nx test a\n  a:test success"), [red, green])] == [None, "nx test a"]
+    assert [run.command for run in merge(recorded("nx test a\n  a:test success"), [green, green])] == [
+        None,
+        "nx test a",
+    ]
+
+
+def test_record_of_an_unlogged_command() -> None:
+    """A record that fits no printed run is a run of its own: a log of a part of its tasks is another command."""
+    part = printed("?\n  a:test success")
+    merged = merge(recorded("nx run-many -t test\n  a:test success\n  b:test success\n  c:test success"), [part])
+    assert [len(run.tasks) for run in merged] == [1, 3]
+
+
+def test_cut_log() -> None:
+    """A log that ends early holds a part of the record's tasks and is still of that run."""
+    part = replace(printed("? | IN_PROGRESS\n  a:test success\n  c:test stopped"), cut=True)
+    (run,) = merge(recorded("nx run-many -t test\n  a:test success\n  b:test success\n  c:test success"), [part])
+    assert [task.status for task in run.tasks] == [TaskStatus.SUCCESS] * 3
+    assert run.status is RunStatus.SUCCEEDED
+
+
+def test_cut_log_alone() -> None:
+    """A log that ends early, without a record, is of a run that was stopped: the step is over."""
+    part = replace(printed("? | IN_PROGRESS\n  a:test success"), cut=True)
+    assert merge(None, [part])[0].status is RunStatus.CANCELED
+    assert merge(None, [replace(part, status=RunStatus.FAILED)])[0].status is RunStatus.FAILED
+
+
+def test_log_without_tasks() -> None:
+    """A log that names no task fits by its headline's targets."""
+    log = replace(printed("? | FAILED"), targets=("test",))
+    record = recorded("nx test a\n  a:test failure")
+    assert len(merge(record, [log])) == 1
+    assert len(merge(record, [replace(log, targets=("lint",))])) == 2
+
+
+def test_other_commands_do_not_join() -> None:
+    """Where both sources know the command line, it has to be the same, however Nx was started."""
+    record = recorded("nx run-many -t test\n  a:test success")
+    same = replace(printed("?\n  a:test success"), command="npx nx run-many -t test")
+    other = replace(same, command="npx nx test a")
+    assert len(merge(record, [same])) == 1
+    assert len(merge(record, [other])) == 2
+
+
+def test_without_a_record() -> None:
+    """Without a record the printed runs stand, in the order of the step."""
+    log = [printed("?\n  a:lint success"), printed("?\n  a:test failure")]
+    assert merge(None, log) == tuple(log)
+
+
+def test_named_by_hand() -> None:
+    """NX_RUN_URL goes to the run with that link, else to the only one, else to a run of its own with a status."""
+    url = "https://cloud.nx.app/runs/ZzZzZzZzZz"
+    one, other = runs("nx a | https://cloud.nx.app/runs/AbCdEf1234\n  a:a success\nnx b\n  b:b success")
+    assert name_by_hand([one], url, None)[0].link == Link(url, live=True)
+    assert (
+        name_by_hand([other, one], "https://cloud.nx.app/runs/AbCdEf1234", RunStatus.FAILED)[1].status
+        is RunStatus.FAILED
+    )
+    assert [run.status for run in name_by_hand([one, other], url, RunStatus.TIMED_OUT)][2] is RunStatus.TIMED_OUT
+    assert name_by_hand([], url, RunStatus.SUCCEEDED)[0].link == Link(url, live=True)
+
+
+def test_by_hand_only_makes_it_worse() -> None:
+    """A result given by hand never turns a failed run green, and a link without a result is no run."""
+    (red,) = runs("nx a\n  a:a failure")
+    assert name_by_hand([red], None, RunStatus.SUCCEEDED)[0].status is RunStatus.FAILED
+    assert name_by_hand([], "https://cloud.nx.app/runs/ZzZzZzZzZz", None) == ()
