@@ -1,0 +1,126 @@
+"""What the runs of a step add up to: the answer for the reader, counted over distinct tasks.
+
+Pure: runs and the step's exit code in, a `Summary` out. Nothing here is formatted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from pipe.model import Run, RunStatus, Task, TaskStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Answer(Enum):
+    """The result of everything that ran, the worst of all sources."""
+
+    SUCCEEDED = "succeeded"
+    TASKS_FAILED = "tasks failed"
+    RUN_FAILED = "run failed"  # a run failed and no task says why
+    STEP_FAILED = "step failed"  # every run succeeded, the step did not
+    TIMED_OUT = "timed out"
+    CANCELED = "canceled"
+    IN_PROGRESS = "in progress"
+    NOTHING_RAN = "nothing ran"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the answer is a failure. Nothing having run is none by itself."""
+        return self in (Answer.TASKS_FAILED, Answer.RUN_FAILED, Answer.STEP_FAILED, Answer.TIMED_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a reader is told.
+
+    `failed` holds the failed tasks, each once, in the state of its last failure; `retried` the ids of those that
+    failed and then succeeded in a later run of a step that ended well; `flaky` the ids that Nx itself calls flaky;
+    `not_run` the ids that were left out because another task failed. `total` counts distinct tasks with a result,
+    `cached` those of them taken from a cache in the last run that had them. `seconds` is from the first start to the
+    last end where every run has both, else the sum of the runs' durations, None where one is not known.
+    """
+
+    answer: Answer
+    runs: tuple[Run, ...]
+    failed: tuple[Task, ...] = ()
+    retried: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
+    total: int = 0
+    cached: int = 0
+    seconds: float | None = None
+    exit_code: str | None = None
+
+
+def summarise(runs: Sequence[Run], exit_code: str | None) -> Summary:
+    """Add up the runs of one step.
+
+    `exit_code` is the step's, None where it is not known; other than "0" it can only make the answer worse, and only
+    a known "0" excuses a task that failed before it succeeded.
+    """
+    last, failures = {}, {}
+    for run in runs:
+        for task in run.tasks:
+            if task.status is TaskStatus.NOT_RUN and task.id in last:
+                continue  # it has a result from another run
+            last[task.id] = task
+            if task.status is TaskStatus.FAILURE:
+                failures[task.id] = task
+    retried = tuple(name for name in failures if last[name].status is TaskStatus.SUCCESS and exit_code == "0")
+    failed = tuple(task for name, task in failures.items() if name not in retried)
+    named = [task for task in last.values() if task.status is not TaskStatus.NOT_RUN]
+    return Summary(
+        answer=_answer(runs, failed, frozenset(retried), exit_code),
+        runs=tuple(runs),
+        failed=failed,
+        retried=retried,
+        flaky=tuple(dict.fromkeys(task.id for run in runs for task in run.tasks if task.flaky)),
+        not_run=tuple(name for name, task in last.items() if task.status is TaskStatus.NOT_RUN),
+        total=max(len(named), *(run.executed for run in runs)) if runs else 0,
+        cached=sum(task.cached for task in named),
+        seconds=_seconds(runs),
+        exit_code=exit_code,
+    )
+
+
+def _answer(runs: Sequence[Run], failed: Sequence[Task], retried: frozenset[str], exit_code: str | None) -> Answer:
+    if failed:
+        return Answer.TASKS_FAILED
+    states = {run.status for run in runs if not _excused(run, retried)}
+    for status, answer in (
+        (RunStatus.FAILED, Answer.RUN_FAILED),
+        (RunStatus.TIMED_OUT, Answer.TIMED_OUT),
+        (RunStatus.CANCELED, Answer.CANCELED),
+    ):
+        if status in states:
+            return answer
+    if not runs:
+        return Answer.NOTHING_RAN
+    if exit_code not in (None, "0"):
+        return Answer.STEP_FAILED
+    if states & {RunStatus.IN_PROGRESS, RunStatus.NOT_STARTED}:
+        return Answer.IN_PROGRESS
+    return Answer.SUCCEEDED
+
+
+def _excused(run: Run, retried: frozenset[str]) -> bool:
+    """Whether all that failed in a run passed on retry."""
+    failed = {task.id for task in run.by_status(TaskStatus.FAILURE)}
+    return run.status is RunStatus.FAILED and bool(failed) and failed <= retried and not run.errors
+
+
+def _seconds(runs: Sequence[Run]) -> float | None:
+    starts = [run.start for run in runs if run.start]
+    ends = [run.end for run in runs if run.end]
+    if runs and len(starts) == len(ends) == len(runs):
+        return (max(ends) - min(starts)).total_seconds()
+    durations = [run.duration for run in runs]
+    return (
+        sum(known)
+        if durations and len(known := [one for one in durations if one is not None]) == len(durations)
+        else None
+    )

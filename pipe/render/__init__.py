@@ -1,0 +1,1 @@
+"""Pure: a summary becomes what people read."""

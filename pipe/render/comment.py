@@ -1,0 +1,293 @@
+"""The pull request comment: the answer in line one, then the runs, then why each failed task failed.
+
+Pure. At most `LIMIT` characters, reached by rendering again with less detail and never by cutting markup; what is left
+out is counted.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipe.insights import Answer, Summary
+from pipe.model import Run, RunStatus, Task, TaskStatus
+from pipe.render.answer import SYMBOLS, answer
+from pipe.render.markdown import code, fence, link, table
+from pipe.render.marker import Known, Marker
+from pipe.render.text import count, duration, moment
+from pipe.telling import telling_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from pipe.build import Build
+
+LIMIT = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the comment says besides the result: whose it is and where it belongs.
+
+    `commit` is the hash to show, `nx` how this workspace starts Nx (`npx nx`), `folder` the workspace's folder where
+    it is not the repository's root. `looked_in`, `ignored` and `hints` are
+    told where nothing was found.
+    """
+
+    build: Build
+    commit: str
+    report_id: str = "nx"
+    title: str = "Nx"
+    step_name: str | None = None
+    nx: str = "npx nx"
+    folder: str = ""
+    last_run_only: bool = False
+    looked_in: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Detail:
+    """How much is shown: telling lines of a task, failed tasks with a section, rows of the table, names in a list."""
+
+    lines: int
+    sections: int
+    rows: int
+    names: int
+
+
+# From the fullest to the barest. The first whose telling lines a person would still read, and that fits, is taken.
+_LADDER = (
+    _Detail(lines=30, sections=50, rows=30, names=5),
+    _Detail(lines=16, sections=50, rows=30, names=5),
+    _Detail(lines=10, sections=50, rows=30, names=5),
+    _Detail(lines=6, sections=50, rows=30, names=5),
+    _Detail(lines=3, sections=40, rows=20, names=5),
+    _Detail(lines=1, sections=30, rows=20, names=5),
+    _Detail(lines=1, sections=10, rows=10, names=3),
+    _Detail(lines=0, sections=0, rows=5, names=3),
+    _Detail(lines=0, sections=0, rows=1, names=1),
+)
+_READABLE_LINES = 90
+_LAST_RUN_ONLY = (
+    "This is the last nx command of the step only. To see all of them, keep what nx prints in `.nx-report/nx.log`; "
+    "the step's log has the line to add."
+)
+
+
+def render(summary: Summary, frame: Frame, now: datetime, known: Known | None = None) -> str:
+    """Render the comment. `known` is the last result before this build, told where nothing was found now."""
+    bodies = (_render(summary, frame, now, known, detail) for detail in _suited(len(summary.failed)))
+    body = ""
+    for body in bodies:
+        if len(body) <= LIMIT:
+            break
+    return body
+
+
+def _suited(failures: int) -> Iterable[_Detail]:
+    """The steps of the ladder from the first that a person would read to the end."""
+    start = next(
+        (at for at, step in enumerate(_LADDER) if step.lines * min(failures, step.sections) <= _READABLE_LINES), 0
+    )
+    return _LADDER[min(start, 4) :]
+
+
+def marker(summary: Summary, frame: Frame, known: Known | None) -> Marker:
+    """The marker of this build's comment."""
+    if summary.answer is not Answer.NOTHING_RAN:
+        known = Known(frame.build.number, frame.commit, len(summary.failed), summary.total)
+    return Marker(frame.report_id, frame.build.number, frame.build.step_run, frame.commit, known)
+
+
+def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, detail: _Detail) -> str:
+    if summary.answer is Answer.NOTHING_RAN:
+        middle = _nothing_found(frame, known)
+    else:
+        middle = [
+            _runs(summary, detail),
+            *_run_notes(summary, detail),
+            *_failures(summary, frame, detail),
+            _reproduce(summary.failed, frame, detail),
+            _LAST_RUN_ONLY if frame.last_run_only else "",
+        ]
+    parts = [first_line(summary, frame, detail.names), *middle, _footer(frame, now), marker(summary, frame, known).line]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+# The footer's time, at the end of a line.
+_MOMENT = re.compile(r"[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2} UTC$")
+
+
+def same(stands: str, text: str) -> bool:
+    """Whether two bodies differ in nothing but the time, line ends and margins, which a server may change."""
+
+    def lines(body: str) -> list[str]:
+        return [_MOMENT.sub("", line.rstrip()) for line in body.strip().splitlines()]
+
+    return lines(stands) == lines(text)
+
+
+# --- line one ---------------------------------------------------------------------------------------------------------
+
+
+def first_line(summary: Summary, frame: Frame, names: int = 5) -> str:
+    """The answer, in Markdown."""
+    head, rest = answer(summary, _name, names)
+    line = f"{SYMBOLS[summary.answer]} **{frame.title}: {head}**{rest}"
+    if summary.answer is Answer.NOTHING_RAN:
+        line += f" · {code(frame.commit[:12])} · {link('step log', frame.build.step_url)}"
+    return line
+
+
+def _name(text: str) -> str:
+    return code(text, limit=100)
+
+
+# --- the table of runs ------------------------------------------------------------------------------------------------
+
+
+def _runs(summary: Summary, detail: _Detail) -> str:
+    shown = summary.runs
+    if len(shown) > detail.rows:
+        # What failed is never left out for what did not.
+        worst = sorted(range(len(shown)), key=lambda at: (-shown[at].status.severity, at))[: detail.rows]
+        shown = tuple(shown[at] for at in sorted(worst))
+    rows = [[code(label(run)), _result(run, summary), _time(run), _tasks(run)] for run in shown]
+    left_out = len(summary.runs) - len(shown)
+    text = table(["Command", "Result", "Time", "Tasks"], rows)
+    return text + (f"\n\n{count(left_out, 'more run')}" if left_out else "")
+
+
+def label(run: Run) -> str:
+    """What names a run: its command line, else its targets and projects, else where it was found."""
+    if run.command:
+        return run.command
+    if run.targets:
+        number = run.project_count or len(run.projects)
+        few = len(run.projects) in range(1, 4)
+        where = ", ".join(run.projects) if few else count(number, "project")
+        return f"{', '.join(run.targets)} for {where}" if number else ", ".join(run.targets)
+    ids = [task.id for task in run.tasks[:2]]
+    return "nx run " + ", ".join(ids) if len(ids) == 1 else "nx"
+
+
+def _result(run: Run, summary: Summary) -> str:
+    failed = {task.id for task in run.by_status(TaskStatus.FAILURE)}
+    not_run = sum(1 for _ in run.by_status(TaskStatus.NOT_RUN))
+    parts = [f"{len(failed):,} failed"] if failed else []
+    parts += [f"{not_run:,} not run"] if not_run else []
+    parts += ["passed on retry"] if failed and failed <= set(summary.retried) else []
+    symbol, word = {
+        RunStatus.SUCCEEDED: ("✓", ""),
+        RunStatus.FAILED: ("✗", "failed"),
+        RunStatus.TIMED_OUT: ("✗", "timed out"),
+        RunStatus.CANCELED: ("■", "stopped"),
+    }.get(run.status, ("…", "running"))
+    if run.cut:
+        parts.append("log cut off")
+    text = " ".join([symbol, *([", ".join(parts)] if parts else [word] if word else [])])
+    return link(text, run.link.url) if run.link and run.link.live else text
+
+
+def _time(run: Run) -> str:
+    return "–" if run.duration is None else duration(run.duration)
+
+
+def _tasks(run: Run) -> str:
+    cached = sum(task.cached for task in run.tasks)
+    return f"{run.executed:,}" + (f", {cached:,} cached" if cached else "")
+
+
+# --- why it failed ----------------------------------------------------------------------------------------------------
+
+
+def _run_notes(summary: Summary, detail: _Detail) -> list[str]:
+    notes = []
+    for run in summary.runs:
+        if run.errors and detail.lines:
+            shown = list(run.errors[: max(3, detail.lines // 2)])
+            left_out = len(run.errors) - len(shown)
+            notes.append(fence(shown) + (f"\n\n{count(left_out, 'more line')}" if left_out else ""))
+        if run.link and not run.link.live:
+            notes.append(f"Run page, on a host that this pipe does not know: {code(run.link.url, limit=300)}")
+    return notes[: 2 * detail.rows]
+
+
+def _failures(summary: Summary, frame: Frame, detail: _Detail) -> list[str]:
+    parts = []
+    for task in summary.failed[: detail.sections]:
+        parts.append(_heading(task))
+        excerpt = telling_lines(task.output, detail.lines) if task.output and detail.lines else None
+        if excerpt and excerpt.lines:
+            parts.append(fence(list(excerpt.lines)))
+            if excerpt.left_out:
+                log = link("step log", frame.build.step_url)
+                parts.append(f"{count(excerpt.left_out, 'more line')} like these in the {log}")
+        elif not task.output:
+            parts.append(f"Its output was not recorded; see the {link('step log', frame.build.step_url)}.")
+    left_out = summary.failed[detail.sections :]
+    if left_out and detail.sections:
+        names = ", ".join(_name(task.id) for task in left_out[:10])
+        parts.append(f"{count(len(left_out), 'more failed task')}: {names}" + (", …" if len(left_out) > 10 else ""))  # noqa: PLR2004
+    elif left_out:
+        parts.append(f"Too much to show here; see the {link('step log', frame.build.step_url)}.")
+    return parts
+
+
+def _heading(task: Task) -> str:
+    text = f"**{code(task.id)}**"
+    if task.start and task.end:
+        text += f" · {duration((task.end - task.start).total_seconds())}"
+    return text + (" · flaky" if task.flaky else "")
+
+
+def _reproduce(failed: Sequence[Task], frame: Frame, detail: _Detail) -> str:
+    """The one command that runs what failed again."""
+    if not failed or not detail.sections:
+        return ""
+    if len(failed) == 1:
+        words = ["run", shlex.quote(failed[0].id)]
+    else:
+        parts = [task.target.split(":", 1) for task in failed]
+        configurations = {part[1] if len(part) > 1 else "" for part in parts}
+        words = ["run-many", "-t", *dict.fromkeys(shlex.quote(part[0]) for part in parts)]
+        words += ["-p", *dict.fromkeys(shlex.quote(task.project) for task in failed)]
+        if len(configurations) == 1 and (configuration := configurations.pop()):
+            words += ["-c", shlex.quote(configuration)]
+    command = " ".join([frame.nx, *words])
+    if len(command) > 500 or not command.isprintable() or "`" in command:  # noqa: PLR2004
+        return ""
+    return f"Try it{f' in {code(frame.folder)}' if frame.folder else ''}: {code(command, limit=500)}"
+
+
+# --- nothing found ----------------------------------------------------------------------------------------------------
+
+
+def _nothing_found(frame: Frame, known: Known | None) -> list[str]:
+    parts = []
+    if known:
+        sign = f"✗ {known.failed:,} of {known.total:,} failed" if known.failed else f"✓ {count(known.total, 'task')}"
+        parts.append(f"Last known result: {sign}, {code(known.commit[:12])}, build {known.build}.")
+    if frame.looked_in:
+        parts.append("Looked in " + ", ".join(code(place) for place in frame.looked_in[:6]) + ".")
+    parts += [f"Ignored: {code(line, limit=300)}" for line in frame.ignored[:6]]
+    parts += [
+        f"{before}: {code(command, limit=500)}" for before, command in (hint.split(": ", 1) for hint in frame.hints)
+    ]
+    return parts
+
+
+def _footer(frame: Frame, now: datetime) -> str:
+    build = frame.build
+    parts = [
+        link(code(frame.commit[:12]), build.commit_url),
+        link(f"build {build.number}", build.step_url),
+        *([f"step {code(frame.step_name)}"] if frame.step_name else []),
+        moment(now),
+    ]
+    return " · ".join(parts)

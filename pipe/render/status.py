@@ -1,0 +1,58 @@
+"""The build status: the same answer as the comment's first line, within Bitbucket's limits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from pipe.insights import Answer, Summary
+from pipe.model import BuildState, BuildStatus
+from pipe.render.answer import answer
+from pipe.render.markdown import shorten
+
+if TYPE_CHECKING:
+    from pipe.build import Build
+
+# Bitbucket Cloud, observed: key 40, name 255, url 450; an address must not be cut. The description is ours.
+KEY_LIMIT, NAME_LIMIT, URL_LIMIT, DESCRIPTION_LIMIT = 40, 255, 450, 140
+
+_STATES = {
+    Answer.SUCCEEDED: BuildState.SUCCESSFUL,
+    Answer.CANCELED: BuildState.STOPPED,
+    Answer.IN_PROGRESS: BuildState.INPROGRESS,
+}
+
+
+def render(summary: Summary, build: Build, title: str, report_id: str, pull_request: int | None) -> BuildStatus | None:
+    """The build status, None where there is nothing to say: no run, and a step that did not fail."""
+    if summary.answer is Answer.NOTHING_RAN and not build.failed:
+        return None
+    links = [run.link.url for run in summary.runs if run.link and run.link.live]
+    url = links[0] if len(summary.runs) == 1 and links else build.step_url
+    return BuildStatus(
+        key=key(report_id, pull_request, build.branch or build.tag or ""),
+        state=_STATES.get(summary.answer, BuildState.FAILED),
+        name=shorten(title, NAME_LIMIT),
+        description=shorten(describe(summary), DESCRIPTION_LIMIT),
+        url=url if len(url) <= URL_LIMIT else build.step_url,
+        branch=build.branch,
+    )
+
+
+def describe(summary: Summary) -> str:
+    """The answer as plain text in one line."""
+    head, rest = answer(summary, str, 20)
+    return head[0].upper() + head[1:] + rest
+
+
+def key(report_id: str, pull_request: int | None, ref: str) -> str:
+    """One key for a report on a pull request or branch, the same in every build, at most 40 characters.
+
+    Readable where it fits; a name that does not is hashed, for a cut one would be another's too
+    (runatlantis/atlantis#2037).
+    """
+    readable = f"{report_id}-pr-{pull_request}" if pull_request else f"{report_id}-ref-{ref}"
+    if len(readable) <= KEY_LIMIT and re.fullmatch(r"[A-Za-z0-9._-]+", readable):
+        return readable
+    return f"{report_id[:23]}-{hashlib.sha256(readable.encode()).hexdigest()[:16]}"
