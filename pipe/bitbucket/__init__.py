@@ -1,0 +1,41 @@
+"""The edge to Bitbucket: a few verbs, one adapter for each host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pipe.model import BuildStatus, Comment, PullRequest
+
+
+class Bitbucket(Protocol):
+    """What is asked of a Bitbucket. Every verb raises BitbucketError where it fails for good.
+
+    `deadline` is the moment, in the clock's monotonic seconds, after which no verb tries any more.
+    """
+
+    deadline: float
+
+    def pull_request(self, number: int) -> PullRequest:
+        """One pull request."""
+
+    def open_pull_requests(self, branch: str) -> list[PullRequest]:
+        """The open pull requests of a source branch, the one last updated first."""
+
+    def comments(self, pull_request: int) -> list[Comment]:
+        """The comments on the whole pull request, over all pages: no inline and no deleted ones."""
+
+    def create_comment(self, pull_request: int, body: str) -> Comment:
+        """Make a comment. Raises AnswerLost where it may have been made all the same."""
+
+    def update_comment(self, pull_request: int, comment: Comment, body: str) -> Comment:
+        """Replace a comment's text."""
+
+    def delete_comment(self, pull_request: int, comment: Comment) -> None:
+        """Delete a comment."""
+
+    def set_build_status(self, commit: str, status: BuildStatus) -> None:
+        """Make or replace the build status of that key on a commit."""
+
+    def full_hash(self, commit: str) -> str:
+        """The 40 characters of an abbreviated commit hash."""

@@ -1,0 +1,173 @@
+"""Bitbucket Cloud, REST API 2.0 (https://developer.atlassian.com/cloud/bitbucket/rest/).
+
+Bodies hold exactly the keys that are meant: Bitbucket rejects others ("extra keys not allowed").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pipe.bitbucket.errors import Rejected
+from pipe.model import Comment, PullRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipe.bitbucket.http import Http
+    from pipe.model import BuildStatus
+
+# 100 is the most that comments allow, 50 the most that the list of pull requests allows.
+_COMMENTS_PER_PAGE, _PULL_REQUESTS_PER_PAGE, _PAGES = "100", "50", 200
+_COMMENT_FIELDS = (
+    "next,values.id,values.type,values.content.raw,values.deleted,values.inline,values.user.uuid,values.links.html.href"
+)
+
+
+class Cloud:
+    """One repository on Bitbucket Cloud."""
+
+    def __init__(self, http: Http, workspace: str, repository: str) -> None:
+        self._http = http
+        self._full_name = f"{workspace}/{repository}"
+        self._base = f"/repositories/{quote(workspace, safe='')}/{quote(repository, safe='')}"
+
+    @property
+    def deadline(self) -> float:
+        """The moment after which no verb tries any more."""
+        return self._http.deadline
+
+    @deadline.setter
+    def deadline(self, moment: float) -> None:
+        self._http.deadline = moment
+
+    def pull_request(self, number: int) -> PullRequest:
+        """One pull request."""
+        return _pull_request(self._get(f"/pullrequests/{number}", f"pull request {number}"))
+
+    def open_pull_requests(self, branch: str) -> list[PullRequest]:
+        """The open pull requests of a source branch, the one last updated first.
+
+        With `q`, a `state` parameter would be ignored, so the state is part of the query.
+        """
+        params = {
+            "q": f'source.branch.name = {json.dumps(branch)} AND state = "OPEN"',
+            "sort": "-updated_on",
+            "pagelen": _PULL_REQUESTS_PER_PAGE,
+        }
+        page = self._get("/pullrequests", f"open pull requests of branch {branch}", params)
+        here = self._full_name.lower()
+        return [
+            found
+            for value in _values(page)
+            # A fork may have a branch of the same name.
+            if _at(_at(value, "source"), "repository").get("full_name", here).lower() == here
+            and (found := _pull_request(value)).open
+            and found.branch == branch
+        ]
+
+    def comments(self, pull_request: int) -> list[Comment]:
+        """The comments on the whole pull request, over all pages: no inline and no deleted ones."""
+        path = f"/pullrequests/{pull_request}/comments"
+        params = {"pagelen": _COMMENTS_PER_PAGE, "fields": _COMMENT_FIELDS}
+        return [
+            _comment(value)
+            for value in self._pages(path, "comments", params)
+            if not value.get("deleted") and not value.get("inline")
+        ]
+
+    def create_comment(self, pull_request: int, body: str) -> Comment:
+        """Make a comment. Raises AnswerLost where it may have been made all the same."""
+        path = f"{self._base}/pullrequests/{pull_request}/comments"
+        return _comment(self._http.request("POST", path, "comment", json=_content(body), repeatable=False))
+
+    def update_comment(self, pull_request: int, comment: Comment, body: str) -> Comment:
+        """Replace a comment's text."""
+        path = f"{self._base}/pullrequests/{pull_request}/comments/{comment.id}"
+        return _comment(self._http.request("PUT", path, "comment", json=_content(body)))
+
+    def delete_comment(self, pull_request: int, comment: Comment) -> None:
+        """Delete a comment."""
+        path = f"{self._base}/pullrequests/{pull_request}/comments/{comment.id}"
+        self._http.request("DELETE", path, "second comment")
+
+    def set_build_status(self, commit: str, status: BuildStatus) -> None:
+        """Make or replace the build status of that key on a commit: a POST overwrites, so it can be repeated."""
+        body = {
+            "key": status.key,
+            "state": status.state.value,
+            "name": status.name,
+            "description": status.description,
+            "url": status.url,
+        }
+        if status.branch:
+            body["refname"] = status.branch
+        self._http.request("POST", f"{self._base}/commit/{commit}/statuses/build", "build status", json=body)
+
+    def full_hash(self, commit: str) -> str:
+        """The 40 characters of an abbreviated commit hash."""
+        found = str(self._get(f"/commit/{commit}", f"commit {commit}").get("hash", ""))
+        if not re.fullmatch("[0-9a-f]{40}", found) or not found.startswith(commit):
+            raise Rejected(f"commit {commit}: the answer does not name it")
+        return found
+
+    def _get(self, path: str, what: str, params: dict[str, str] | None = None) -> dict[str, Any]:
+        answer = self._http.request("GET", self._base + path, what, params=params)
+        return answer if isinstance(answer, dict) else {}
+
+    def _pages(self, path: str, what: str, params: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """Every value of a paged list. `next` is opaque, and followed only below the API's own address."""
+        page = self._get(path, what, params)
+        for _ in range(_PAGES):
+            yield from _values(page)
+            if not (following := page.get("next")):
+                return
+            page = self._http.request("GET", str(following), what) or {}
+        raise Rejected(f"{what}: more than {_PAGES} pages")
+
+
+def _content(body: str) -> dict[str, dict[str, str]]:
+    return {"content": {"raw": body}}
+
+
+def _values(page: dict[str, Any]) -> list[dict[str, Any]]:
+    values = page.get("values")
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _pull_request(value: dict[str, Any]) -> PullRequest:
+    source = _at(value, "source")
+    state = str(value.get("state", ""))
+    return PullRequest(
+        id=_id(value),
+        open=state == "OPEN",
+        state=state.lower(),
+        head=str(_at(source, "commit").get("hash", "")),
+        branch=str(_at(source, "branch").get("name", "")),
+        updated=str(value.get("updated_on", "")),
+        url=str(_at(_at(value, "links"), "html").get("href", "")),
+    )
+
+
+def _comment(value: dict[str, Any]) -> Comment:
+    author = _at(value, "user").get("uuid")
+    return Comment(
+        id=_id(value),
+        body=str(_at(value, "content").get("raw", "")),
+        author=author if isinstance(author, str) else None,
+        url=str(_at(_at(value, "links"), "html").get("href", "")),
+    )
+
+
+def _id(value: dict[str, Any]) -> int:
+    number = value.get("id") if isinstance(value, dict) else None
+    if not isinstance(number, int):
+        raise Rejected("an answer of Bitbucket lacks an id. Check BITBUCKET_API_URL")
+    return number
+
+
+def _at(value: dict[str, Any], key: str) -> dict[str, Any]:
+    inner = value.get(key)
+    return inner if isinstance(inner, dict) else {}

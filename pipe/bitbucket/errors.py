@@ -1,0 +1,31 @@
+"""What can go wrong at the edge, each with the text that its reader needs: what happened, why, what to do."""
+
+from __future__ import annotations
+
+
+class BitbucketError(Exception):
+    """A request that failed for good. The text is safe to print: no secret, no body of an answer."""
+
+
+class Unauthorized(BitbucketError):
+    """401: the token is not accepted at all."""
+
+
+class Forbidden(BitbucketError):
+    """403: the token lacks a scope or permission, or the thing is another account's."""
+
+
+class NotFound(BitbucketError):
+    """404: it does not exist, or the token may not see it."""
+
+
+class Rejected(BitbucketError):
+    """Another 4xx: Bitbucket understood the request and does not accept it."""
+
+
+class Unavailable(BitbucketError):
+    """No usable answer in time: 429, 5xx, no connection, silence. The request can be made again."""
+
+
+class AnswerLost(BitbucketError):
+    """The request was sent and no answer came: it may have been carried out or not."""

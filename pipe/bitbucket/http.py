@@ -1,0 +1,226 @@
+"""One HTTP session: where it may go, how long it may take, when it tries again, and what its errors say."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import requests
+from urllib3.util.retry import Retry
+
+from pipe.bitbucket.errors import AnswerLost, BitbucketError, Forbidden, NotFound, Rejected, Unauthorized, Unavailable
+from pipe.terminal import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipe.clock import Clock
+    from pipe.settings import Credential
+
+_TRIES = 6
+_CONNECT_SECONDS = 10.0
+_ANSWER_SECONDS = 30.0
+# Carried out or not, these are worth another try: too many requests, and a server that is not well.
+_TRY_AGAIN = {429, 500, 502, 503, 504}
+
+
+class Http:
+    """Signed requests to one API origin.
+
+    Redirects are not followed and no other origin is ever addressed, so the credential cannot travel. `deadline` is in
+    the clock's monotonic seconds; it can be moved to share time between several things to write.
+    """
+
+    def __init__(self, origin: str, credential: Credential, clock: Clock, debug: Callable[[str], None]) -> None:
+        self.origin = origin
+        self.deadline = float("inf")
+        self._credential = credential
+        self._clock = clock
+        self._debug = debug
+        self._session = requests.Session()
+        self._session.auth = _sign(credential)
+        self._session.headers["Accept"] = "application/json"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def request(  # noqa: PLR0913 - one verb with its few facts
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        json: object = None,
+        params: dict[str, str] | None = None,
+        repeatable: bool = True,
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Make a request until it is answered, refused or out of time; return the JSON of the answer.
+
+        `path` is relative to the API's base, or an absolute address below it, as in a page's `next`. `what` says in
+        messages what was tried. A request that is not `repeatable` is made again only if it surely was not carried out.
+
+        Raises:
+            BitbucketError: one of its kinds.
+
+        """
+        url = path if "://" in path else self.origin + path
+        if not url.startswith(self.origin + "/"):
+            raise Rejected(f"{what}: Bitbucket named an address outside {self.origin}, which is not followed")
+        policy = Retry(total=_TRIES, backoff_factor=1.0, backoff_jitter=1.0, backoff_max=30.0)
+        while True:
+            left = self.deadline - self._clock.monotonic()
+            if left <= 0:
+                raise Unavailable(f"{what}: TIMEOUT was reached before it could be tried. Raise TIMEOUT, or try again")
+            started = self._clock.monotonic()
+            wait: float | None = None
+            try:
+                response = self._session.request(
+                    method,
+                    url,
+                    json=json,
+                    params=params,
+                    timeout=(min(_CONNECT_SECONDS, left), min(_ANSWER_SECONDS, left)),
+                    allow_redirects=False,
+                )
+            except requests.RequestException as error:
+                problem = self._unanswered(error, what, repeatable=repeatable)
+                self._debug(
+                    f"{method} {_path(url)}: {type(error).__name__} after {self._clock.monotonic() - started:.2f}s"
+                )
+            else:
+                seconds = self._clock.monotonic() - started
+                self._debug(f"{method} {_path(url)}: {response.status_code} in {seconds:.2f}s")
+                if response.ok and not response.is_redirect:
+                    return _json(response, what)
+                problem = self._failed(response, what, repeatable=repeatable)
+                wait = policy.parse_retry_after(after) if (after := _seconds(response)) else None
+            if not isinstance(problem, Unavailable):
+                raise problem
+            policy = policy.increment(method, error=None, response=None, _pool=None) if policy.total else policy
+            wait = wait if wait is not None else policy.get_backoff_time() or 1.0
+            if not policy.total or wait >= self.deadline - self._clock.monotonic():
+                raise problem
+            self._clock.sleep(wait)
+
+    def _unanswered(self, error: requests.RequestException, what: str, *, repeatable: bool) -> BitbucketError:
+        host = self.origin.split("/")[2]
+        if isinstance(error, requests.exceptions.SSLError):
+            return Rejected(
+                f"{what}: {host} could not be trusted (TLS). Check the certificate authority of this network"
+            )
+        if isinstance(error, requests.exceptions.ProxyError):
+            return Rejected(f"{what}: the proxy did not let the request through. Check HTTPS_PROXY and NO_PROXY")
+        if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
+            return Rejected(f"{what}: the request could not be made. Check the token and BITBUCKET_API_URL")
+        silent = isinstance(error, requests.exceptions.Timeout)
+        text = f"{what}: {host} " + ("did not answer in time" if silent else "could not be reached, or broke off")
+        connecting = isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)
+        if repeatable or connecting:
+            return Unavailable(f"{text}. Try again, or see https://bitbucket.status.atlassian.com")
+        return AnswerLost(text)
+
+    def _failed(self, response: requests.Response, what: str, *, repeatable: bool) -> BitbucketError:
+        status = response.status_code
+        said = _said(response)
+        if status in (401, 403):
+            kind = Unauthorized if status == 401 else Forbidden  # noqa: PLR2004
+            return kind(f"{what}: {self._refusal(response)}")
+        if status == 404:  # noqa: PLR2004
+            return NotFound(f"{what}: not found (404){said}. It does not exist, or the token has no access to it")
+        if status == 429:  # noqa: PLR2004
+            return Unavailable(
+                f"{what}: Bitbucket's rate limit is reached (429). It is counted over an hour; an access token "
+                "(BITBUCKET_ACCESS_TOKEN) has an allowance of its own"
+            )
+        if status in _TRY_AGAIN:
+            text = f"{what}: Bitbucket had an error of its own ({status})"
+            if repeatable:
+                return Unavailable(f"{text}. Try again, or see https://bitbucket.status.atlassian.com")
+            return AnswerLost(text)
+        if response.is_redirect:
+            return Rejected(f"{what}: redirected ({status}), which is not followed. Check BITBUCKET_API_URL")
+        return Rejected(f"{what}: Bitbucket rejected the request ({status}){said}")
+
+    def _refusal(self, response: requests.Response) -> str:
+        """Why a token is refused and what to do, from the status, the error's detail and the scope headers."""
+        error = _error(response)
+        detail = error.get("detail")
+        basic = self._credential.user is not None
+        if response.status_code == 401:  # noqa: PLR2004
+            if basic and not self._credential.user_is_email:
+                hint = (
+                    "BITBUCKET_USERNAME is in use: Bitbucket's REST API wants the e-mail of the Atlassian account "
+                    "(ATLASSIAN_ACCOUNT_EMAIL); the username is for git alone"
+                )
+            elif basic:
+                hint = (
+                    "Check that ATLASSIAN_ACCOUNT_EMAIL is the e-mail of the token's account and that "
+                    "ATLASSIAN_API_TOKEN is an API token with scopes for Bitbucket that has not expired"
+                )
+            else:
+                hint = "Check that BITBUCKET_ACCESS_TOKEN is an access token of this repository, project or workspace"
+            return f"the token was not accepted (401){_said(response)}. {hint}"
+        required, granted = _scopes(detail, "required"), _scopes(detail, "granted")
+        if not required:
+            required = response.headers.get("X-Accepted-Oauth-Scopes", "")
+            granted = granted or response.headers.get("X-Oauth-Scopes", "")
+        needs = f" It needs the scope {plain(required)[:200]}." if required else ""
+        has = f" It has {plain(granted)[:200]}." if granted else ""
+        return (
+            f"not allowed (403){_said(response)}.{needs}{has} Give the token that scope, "
+            "and its account write access to the repository's pull requests"
+        )
+
+
+def _sign(credential: Credential) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Basic for an API token, Bearer for an access token; as the toolkit's `resolve_auth`, which can exit."""
+    from bitbucket_pipes_toolkit import TokenAuth  # noqa: PLC0415 - settings has imported it long since
+    from requests.auth import HTTPBasicAuth  # noqa: PLC0415
+
+    signer: Any = HTTPBasicAuth(credential.user, credential.secret) if credential.user else TokenAuth(credential.secret)
+    return signer  # type: ignore[no-any-return]
+
+
+def _json(response: requests.Response, what: str) -> Any:  # noqa: ANN401
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        raise Rejected(f"{what}: the answer is not JSON. Check BITBUCKET_API_URL") from None
+
+
+def _error(response: requests.Response) -> dict[str, Any]:
+    """The `error` object of Bitbucket's JSON errors, else an empty one: other bodies are never shown."""
+    try:
+        content = response.json()
+    except ValueError:
+        return {}
+    error = content.get("error") if isinstance(content, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _said(response: requests.Response) -> str:
+    """Bitbucket's own words from a JSON error, with the fields it names, in one short line."""
+    error = _error(response)
+    words = [str(error.get("message", ""))]
+    fields = error.get("fields")
+    if isinstance(fields, dict):
+        words += [f"{name}: {text[0] if isinstance(text, list) and text else text}" for name, text in fields.items()]
+    text = " · ".join(dict.fromkeys(" ".join(plain(word).split()) for word in words if word))
+    return f": {text[:300]}" if text else ""
+
+
+def _scopes(detail: object, key: str) -> str:
+    value = detail.get(key) if isinstance(detail, dict) else None
+    return ", ".join(str(scope) for scope in value) if isinstance(value, list) else ""
+
+
+def _seconds(response: requests.Response) -> str | None:
+    after = response.headers.get("Retry-After", "").strip()
+    return after if re.fullmatch(r"[0-9]{1,6}", after) else None
+
+
+def _path(url: str) -> str:
+    return "/" + url.split("://", 1)[-1].partition("/")[2]

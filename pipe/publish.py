@@ -1,0 +1,159 @@
+"""What is written where, each channel apart from the others, and what came of it.
+
+A channel never raises: it returns an `Outcome` that says what was written, what was skipped and why, or what failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from pipe.bitbucket.errors import AnswerLost, BitbucketError, Forbidden, NotFound, Unavailable
+from pipe.render.comment import same
+from pipe.render.marker import Known, Marker, find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipe.bitbucket import Bitbucket
+    from pipe.model import BuildStatus, Comment, PullRequest
+
+
+class Result(Enum):
+    """What came of a channel."""
+
+    WRITTEN = "written"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of writing one thing; `text` says it in a line, with the link, the reason or what to do."""
+
+    channel: str
+    result: Result
+    text: str
+    superseded: bool = False
+
+
+def comment(
+    bitbucket: Bitbucket,
+    pull_request: PullRequest,
+    mine: Marker,
+    body: Callable[[Known | None], str],
+    *,
+    unless: str | None,
+) -> Outcome:
+    """Bring the one comment of this report up to date, or make it.
+
+    `body` renders the text, given the last result that an existing comment knows. `unless` is the reason why no comment
+    may be made where there is none, None where one may.
+    """
+    try:
+        return _comment(bitbucket, pull_request, mine, body, unless=unless)
+    except BitbucketError as error:
+        return Outcome("Comment", Result.FAILED, str(error))
+
+
+def _comment(
+    bitbucket: Bitbucket,
+    pull_request: PullRequest,
+    mine: Marker,
+    body: Callable[[Known | None], str],
+    *,
+    unless: str | None,
+) -> Outcome:
+    refused = ""
+    for group in _ours(bitbucket.comments(pull_request.id), mine.report_id):
+        newest = max((marker for _, marker in group), key=lambda marker: (marker.build, marker.step_run))
+        if reason := _superseded(newest, mine, pull_request.head):
+            return Outcome(
+                "Comment", Result.SKIPPED, f"{reason} {group[0][0].url}", superseded=newest.commit == mine.commit
+            )
+        existing = group[0][0]
+        text = body(newest.known)
+        try:
+            unchanged = same(existing.body, text)
+            written = existing if unchanged else bitbucket.update_comment(pull_request.id, existing, text)
+        except (Forbidden, NotFound):
+            refused = f" (an earlier one belongs to another account or token: {existing.url})"
+            continue
+        extra = _delete(bitbucket, pull_request.id, [other for other, _ in group[1:]])
+        word = "up to date already" if unchanged else "updated"
+        return Outcome(
+            "Comment", Result.UNCHANGED if unchanged else Result.WRITTEN, f"{word}{extra} {written.url or existing.url}"
+        )
+    if unless:
+        return Outcome("Comment", Result.SKIPPED, f"there is none and none is made: {unless}")
+    made = _create(bitbucket, pull_request.id, mine, body(None))
+    return Outcome("Comment", Result.WRITTEN, f"created{refused} {made.url}")
+
+
+def _ours(comments: list[Comment], report_id: str) -> list[list[tuple[Comment, Marker]]]:
+    """The comments with this report's marker, a group for each author, each oldest first.
+
+    Whose they are is not asked (that needs a scope of its own): the group with the newest comment is tried first,
+    since one that was refused before has been followed by one of ours.
+    """
+    groups: dict[str | None, list[tuple[Comment, Marker]]] = {}
+    for one in sorted(comments, key=lambda one: one.id):
+        if (marker := find(one.body, report_id)) is not None:
+            groups.setdefault(one.author, []).append((one, marker))
+    return sorted(groups.values(), key=lambda group: group[-1][0].id, reverse=True)
+
+
+def _superseded(theirs: Marker, mine: Marker, head: str) -> str | None:
+    """Why an existing comment must not be replaced, None where it may be.
+
+    Another commit's comment stands if it is of the pull request's head and ours is not. On one commit, and where the
+    head says nothing, the higher build number stands, then the higher run of the step.
+    """
+    same = _alike(theirs.commit, mine.commit)
+    if not same and head and _alike(mine.commit, head):
+        return None
+    if not same and head and _alike(theirs.commit, head):
+        return f"it shows the pull request's newest commit {head[:12]}, this build is of {mine.commit[:12]}:"
+    if (theirs.build, theirs.step_run) > (mine.build, mine.step_run):
+        return f"it shows build {theirs.build}, which is newer than this one:"
+    return None
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two hashes, either of which may be abbreviated, name one commit."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _delete(bitbucket: Bitbucket, pull_request: int, extra: list[Comment]) -> str:
+    """Delete what a lost answer once made twice; what cannot be deleted is said and left."""
+    for other in extra:
+        try:
+            bitbucket.delete_comment(pull_request, other)
+        except BitbucketError as error:
+            return f", a second one could not be deleted ({error})"
+    return f", {len(extra)} of the same deleted," if extra else ""
+
+
+def _create(bitbucket: Bitbucket, pull_request: int, mine: Marker, text: str) -> Comment:
+    """Make the comment once: where the answer is lost, look whether it is there before trying again."""
+    for _ in range(3):
+        try:
+            return bitbucket.create_comment(pull_request, text)
+        except AnswerLost:
+            for one in bitbucket.comments(pull_request):
+                if find(one.body, mine.report_id) == mine and same(one.body, text):
+                    return one
+    raise Unavailable(
+        "comment: Bitbucket did not answer, three times. Try again, or see https://bitbucket.status.atlassian.com"
+    )
+
+
+def build_status(bitbucket: Bitbucket, commit: str, status: BuildStatus) -> Outcome:
+    """Write the build status."""
+    try:
+        bitbucket.set_build_status(commit, status)
+    except BitbucketError as error:
+        return Outcome("Build status", Result.FAILED, str(error))
+    return Outcome("Build status", Result.WRITTEN, f"{status.state.value} on {commit[:12]}: {status.description}")
