@@ -1,0 +1,31 @@
+"""Make docs/comment.png, the README's picture: the comment of a real run, as the sandbox's page shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from test.conftest_tools import browser
+from test.demo import report
+from test.sandbox import Sandbox
+
+PICTURE = Path(__file__).parents[1] / "docs" / "comment.png"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+
+
+def main() -> None:
+    """Report a failing run and take the picture."""
+    PICTURE.parent.mkdir(exist_ok=True)
+    with Sandbox() as sandbox, sync_playwright() as playwright:
+        report(sandbox, "24.0.6-jobs", "05", {})
+        page = playwright.chromium.launch(executable_path=browser(), args=ARGUMENTS).new_page(
+            viewport={"width": 900, "height": 1400}, device_scale_factor=2
+        )
+        page.goto(sandbox.page_url())
+        page.screenshot(path=PICTURE, full_page=True)
+    print(f"wrote {PICTURE}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""README, pipe.yml and the code name the same variables, version and image."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from pipe import __version__
+from pipe.settings import VARIABLES, schema
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+METADATA = yaml.safe_load((ROOT / "pipe.yml").read_text())
+
+
+def test_readme_table() -> None:
+    """The README's table holds each variable with its meaning and default, in the order of the code, and no other."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) ?\|$", README, re.MULTILINE)
+    expected = []
+    for one in VARIABLES:
+        prose = not one.default or " " in one.default
+        expected.append((one.name, one.meaning, one.default if prose else f"`{one.default}`"))
+    assert rows == expected
+
+
+def test_pipe_yml() -> None:
+    """pipe.yml lists the same variables; a default is the code's, or the repository variable of the same name."""
+    listed = {one["name"]: one.get("default") for one in METADATA["variables"]}
+    assert list(listed) == [one.name for one in VARIABLES] == list(schema())
+    for one in VARIABLES:
+        literal = (
+            one.default if one.default and " " not in one.default and not one.default.startswith("BITBUCKET_") else None
+        )
+        credential = f"${one.name}" if one.name.startswith(("ATLASSIAN_", "BITBUCKET_")) and not one.default else None
+        assert listed[one.name] == (credential or literal), one.name
+
+
+def test_pipe_yml_fields() -> None:
+    """pipe.yml has the fields that Bitbucket's list of pipes shows, and no other (a slip in a name breaks silently)."""
+    fields = {"name", "description", "image", "category", "repository", "vendor", "maintainer", "tags", "variables"}
+    assert set(METADATA) == fields
+    assert all(set(one) <= {"name", "default"} for one in METADATA["variables"])
+    assert all(isinstance(one.get("default", ""), str) for one in METADATA["variables"])
+
+
+def test_one_version() -> None:
+    """The package, pyproject.toml, pipe.yml's image and every snippet of the README carry one version."""
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+    assert METADATA["image"].endswith(f":{__version__}")
+    used = set(re.findall(r"docker://(\S+)", README))
+    assert used == {METADATA["image"]}
+
+
+def test_readme_snippets_are_yaml() -> None:
+    """Every YAML snippet of the README can be read, and passes strings alone to the pipe."""
+    snippets = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert snippets
+    for snippet in snippets:
+        assert yaml.safe_load(snippet)
+    step = yaml.safe_load(snippets[0])["pipelines"]["pull-requests"]["**"][0]["step"]
+    variables = step["after-script"][0]["variables"]
+    assert set(variables) <= {one.name for one in VARIABLES} | {"BITBUCKET_EXIT_CODE"}
+    assert all(isinstance(text, str) for text in variables.values())
+
+
+def test_examples_are_correct() -> None:
+    """The example in each error message is one that the variable accepts."""
+    for one in VARIABLES:
+        if not one.example.startswith("$"):
+            one.read(one.example.strip("'"))
