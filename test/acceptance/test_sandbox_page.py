@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from test.conftest_tools import BROWSER_ARGUMENTS, need
+from test.conftest_tools import browser as find_browser
 from test.sandbox import Sandbox
 from test.sandbox.example import fill
 
@@ -15,19 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
-
-_CHROMIUM = shutil.which("chromium")
-# The browser talks to the sandbox and to nobody else.
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="chromium is not installed")
 
 _HOSTILE = [
     "<script>document.title = 'ran'</script>",
@@ -49,8 +37,9 @@ _HOSTILE = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start the system's Chromium once."""
+    need("browser")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_ARGUMENTS)
         yield started
         started.close()
 

@@ -12,6 +12,7 @@ import pytest
 import requests
 from werkzeug.datastructures import Headers
 
+from test.conftest_tools import need
 from test.contract import Contract
 from test.sandbox import Action, CommitIndex, Exchange, Sandbox, json_answer, not_found_page, rate_limited, server_error
 from test.sandbox.faults import SESSION_TOKEN
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from test.sandbox import Answer
 
-_DIRECTORY = os.environ.get("CONTRACT_DIR")
 _OTHER = "0123456789abcdef0123456789abcdef01234567"
 _START = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
 
@@ -60,9 +60,8 @@ class _Anonymous(requests.auth.AuthBase):
 @pytest.fixture(scope="module")
 def contract() -> Contract:
     """Load the OpenAPI file once."""
-    if _DIRECTORY is None:
-        pytest.skip("CONTRACT_DIR is not set: it names the directory that holds bitbucket-cloud.openapi.json")
-    return Contract(Path(_DIRECTORY))
+    need("contract")
+    return Contract(Path(os.environ["CONTRACT_DIR"]))
 
 
 @pytest.fixture

@@ -1,0 +1,21 @@
+"""The figures of `make bench` that no machine changes: requests and connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.run import report, update
+from test.workspaces import lay_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from test.sandbox import Sandbox
+
+
+def test_an_update_takes_few_requests_on_one_connection(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Bringing the comment and the build status up to date stays within its budget of requests."""
+    clone = lay_out(tmp_path, "24.0.6")
+    report(sandbox, clone, 1)
+    for figure in update(sandbox, clone):
+        assert figure.measured <= figure.limit, f"{figure.name}: {figure.measured} ({figure.how})"
