@@ -1,0 +1,1 @@
+"""Figures that the pipe is held to: `make bench`."""
