@@ -18,8 +18,9 @@ from pipe.render import comment as render_comment
 from pipe.render import status as render_status
 from pipe.render.answer import SYMBOLS, answer
 from pipe.secrets import Masker
-from pipe.settings import CommentMode, FailOn, Mistakes, Settings
+from pipe.settings import Mistakes, Settings
 from pipe.terminal import plain
+from pipe.variables import VARIABLES, CommentMode, FailOn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -336,7 +337,7 @@ class Pipe:
 
 
 def _known_secrets(environ: Mapping[str, str]) -> list[str]:
-    return [environ[one.name].strip() for one in settings.VARIABLES if one.secret and environ.get(one.name, "").strip()]
+    return [environ[one.name].strip() for one in VARIABLES if one.secret and environ.get(one.name, "").strip()]
 
 
 def _hosts(environ: Mapping[str, str]) -> frozenset[str]:

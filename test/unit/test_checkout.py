@@ -10,6 +10,7 @@ from pathlib import Path  # noqa: TC003 - pytest reads the annotations of fixtur
 import pytest
 
 from pipe.checkout import Checkout, Unreadable
+from test.conftest_tools import need
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def clone(tmp_path: Path) -> Path:
 
 def git(folder: Path, *words: str) -> str:
     """Run git and return what it prints."""
+    need("git")
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
     done = subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()

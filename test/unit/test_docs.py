@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from pipe import __version__
-from pipe.settings import VARIABLES, schema
+from pipe.settings import schema
+from pipe.variables import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

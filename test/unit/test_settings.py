@@ -6,7 +6,8 @@ import pytest
 
 from pipe import settings
 from pipe.model import RunStatus
-from pipe.settings import CommentMode, Credential, FailOn, Mistakes
+from pipe.settings import Credential, Mistakes
+from pipe.variables import VARIABLES, CommentMode, FailOn
 
 TOKEN = {"ATLASSIAN_ACCOUNT_EMAIL": "bot@example.com", "ATLASSIAN_API_TOKEN": "ATATT3xFfGF0-token"}
 
@@ -30,9 +31,9 @@ def test_defaults() -> None:
 
 def test_empty_is_not_set() -> None:
     """Pipelines passes an undefined variable as an empty string: it is as if it were not there."""
-    assert settings.read(
-        {**TOKEN, **{one.name: "" for one in settings.VARIABLES if one.name not in TOKEN}}
-    ) == settings.read(TOKEN)
+    assert settings.read({**TOKEN, **{one.name: "" for one in VARIABLES if one.name not in TOKEN}}) == settings.read(
+        TOKEN
+    )
 
 
 def test_unexpanded_name_is_not_set() -> None:
