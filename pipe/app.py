@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -377,6 +378,8 @@ def main() -> int:
     """Run the pipe in this process's environment."""
     from pipe.clock import Clock  # noqa: PLC0415
 
+    # Pipelines' log is UTF-8, whatever the container's locale.
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     return Pipe(
         environ=os.environ,
         working_directory=os.getcwd(),  # noqa: PTH109
