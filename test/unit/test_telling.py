@@ -1,0 +1,234 @@
+"""The telling lines of a failed task, from what real tools print about seeded errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipe.telling import Excerpt, telling_lines
+
+ROOT = "/opt/atlassian/pipelines/agent/build"
+OUTPUTS = sorted((Path(__file__).parent.parent / "data" / "outputs").glob("*.txt"))
+CAPTURES = os.environ.get("CAPTURES_DIR")
+
+
+def output_of(name: str) -> str:
+    """Give what the tool printed (its name in test/data/outputs, without the version)."""
+    (path,) = [path for path in OUTPUTS if path.stem.rpartition("-")[0] == name]
+    return path.read_bytes().decode()
+
+
+def tell(name: str, limit: int) -> list[str]:
+    """Give the telling lines of a tool's output."""
+    return list(telling_lines(output_of(name), limit, root=ROOT).lines)
+
+
+def shows(excerpt: Excerpt, text: str) -> bool:
+    """Whether the text, with workspace-relative paths, is in one of the lines."""
+    return any(text.replace(f"{ROOT}/", "") in line for line in excerpt.lines)
+
+
+def share(output: str, essential: list[str], limit: int) -> tuple[int, int]:
+    """Count the essential texts that are shown, and all."""
+    excerpt = telling_lines(output, limit, root=ROOT)
+    return sum(shows(excerpt, text) for text in essential), len(essential)
+
+
+@pytest.mark.parametrize("path", OUTPUTS, ids=lambda path: path.stem)
+def test_real_outputs(path: Path) -> None:
+    """At 12 lines the most telling text of each tool's output is there, and half of the others."""
+    essential = path.with_suffix(".essential").read_text().splitlines()
+    output = path.read_bytes().decode()
+    excerpt = telling_lines(output, 12, root=ROOT)
+    assert shows(excerpt, essential[0]), excerpt
+    shown, known = share(output, essential, 12)
+    assert shown * 2 >= known, excerpt
+
+
+def test_real_outputs_recall() -> None:
+    """Of all essential texts nearly all are there at 40 lines, and most at 12."""
+    for limit, least in ((40, 0.98), (12, 0.9), (6, 0.7)):
+        counts = [
+            share(path.read_bytes().decode(), path.with_suffix(".essential").read_text().splitlines(), limit)
+            for path in OUTPUTS
+        ]
+        assert sum(shown for shown, _ in counts) >= least * sum(known for _, known in counts), (limit, counts)
+
+
+@cache
+def captured() -> list[tuple[str, str, list[str]]]:
+    """Give the failed tasks of the captured workspaces: name, terminal output, essential texts."""
+    tasks = []
+    for folder in sorted((Path(CAPTURES or "") / "nx-workspaces").iterdir()):
+        records = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
+        for run in json.loads((folder / "expected.json").read_text())["runs"]:
+            if not isinstance(run.get("record"), int):
+                continue
+            results = records[run["record"] - 1]["taskResults"]
+            for task in run["tasks"]:
+                output = results.get(task["id"], {}).get("terminalOutput")
+                if task.get("essential") and output:
+                    tasks.append((f"{run['name']} {task['id']}", output, task["essential"]))
+    return tasks
+
+
+@pytest.mark.skipif(CAPTURES is None, reason="CAPTURES_DIR is not set: no captured workspaces")
+def test_captured_workspaces() -> None:
+    """Of each failed task of the captured workspaces every essential text is there at 40 lines, and half at 12."""
+    assert len(captured()) > 40
+    for name, output, essential in captured():
+        shown, known = share(output, essential, 40)
+        assert shown == known, name
+        excerpt = telling_lines(output, 12, root=ROOT)
+        assert shows(excerpt, essential[0]), (name, excerpt)
+        shown, known = share(output, essential, 12)
+        assert shown * 2 >= known, (name, excerpt)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("tsc", "packages/ts/src/lib.ts(1,25): error TS2307: Cannot find module './nothing'"),
+        ("pytest-no", "FAILED test_ledger.py::test_fee - AssertionError: assert 2 == 3"),
+        ("go-vet", "vet/vet.go:7:2: fmt.Printf format %s has arg n of wrong type int"),
+        ("node-refused", "TypeError: fetch failed"),
+        ("bash", "packages/sh/deploy.sh: line 4: not-a-command: command not found"),
+        ("node-heap", "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"),
+        ("eslint-stylish", "packages/lint/src/a.ts:1:29  error    Unexpected any. Specify a different type"),
+    ],
+)
+def test_a_single_line(name: str, line: str) -> None:
+    """With room for one line, it is the one that says what is wrong, with the file where the message lacks it."""
+    (shown,) = tell(name, 1)
+    assert shown.startswith(line)
+
+
+def test_failures_share_the_room() -> None:
+    """Each failure's name stands before the second failure's details, all in the order of the output."""
+    lines = tell("jest", 8)
+    assert [line for line in lines if line.startswith("●")] == [
+        "● cart › totals the items",
+        "● cart › prints a receipt",
+        "● cart › describes a cart",
+        "● cart › takes the money",
+        "● cart › breaks",
+    ]
+    assert lines[1:3] == ["  Expected: 22", "  Received: 21"]
+
+
+def test_left_out_counts_what_had_no_room() -> None:
+    """What did not fit is counted, and nothing is left out where there is room."""
+    few, all_of_them = (telling_lines(output_of("jest"), limit, root=ROOT) for limit in (5, 200))
+    assert len(few.lines) == 5
+    assert all_of_them.left_out == 0
+    assert few.left_out == len(all_of_them.lines) - 5
+
+
+@pytest.mark.parametrize("limit", [3, 40])
+def test_no_epilogue(limit: int) -> None:
+    """The wrappers' epilogues, the command's echo, passing tests and printing of tests are not telling."""
+    output = "> npm run test\n\n> shop@1.0.0 test\n> jest\n\n" + output_of("jest").replace(
+        "Ran all test suites",
+        "Ran all test suites\nnpm error code ELIFECYCLE\nnpm error Lifecycle script `test` failed with error:\n"
+        "npm error path /shop\nnpm error command sh -c jest\n"
+        'Warning: command "npm test" exited with non-zero status code',
+    )
+    lines = telling_lines(output, limit, root=ROOT).lines
+    assert next(line.strip() for line in lines if "●" in line) == "● cart › totals the items"
+    assert not [
+        line for line in lines if "npm" in line or "non-zero" in line or "PASS" in line or "rate is fine" in line
+    ]
+
+
+def test_an_output_printed_twice() -> None:
+    """Output that is printed twice, as Nx 21 does, yields each failure once."""
+    for name in ("jest", "eslint-stylish", "tsc-pretty", "pytest-long"):
+        once, twice = (telling_lines(output_of(name) * times, 60, root=ROOT).lines for times in (1, 2))
+        assert set(twice) == set(once)
+        assert len(twice) == len(once)
+
+
+def test_warnings_only_without_errors() -> None:
+    """A linter's warnings are left out beside errors, and shown where they are what failed."""
+    assert not [line for line in tell("eslint-stylish", 40) if "  warning  " in line]
+    assert "  1:1  warning  Unexpected console statement  no-console" in tell("eslint-warnings", 5)
+
+
+def test_a_row_brings_its_file() -> None:
+    """A linter's row stands under the line with its file's name."""
+    lines = tell("eslint-stylish", 8)
+    assert lines.index("packages/lint/src/b.ts") + 1 == next(
+        number for number, line in enumerate(lines) if "'debugger'" in line
+    )
+
+
+def test_json_of_eslint() -> None:
+    """ESLint's JSON, one long line, is read as its rows."""
+    assert tell("eslint-json", 2) == [
+        "packages/lint/src/a.ts",
+        "  1:29  error  Unexpected any. Specify a different type.  @typescript-eslint/no-explicit-any",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["node-missing", "node-refused", "pytest-native", "vitest", "babel", "go-test", "java"]
+)
+def test_frames_of_libraries_are_left_out(name: str) -> None:
+    """Of a stack the workspace's own frames are shown, not those of libraries and of the runtime."""
+    lines = tell(name, 60)
+    assert not [
+        line
+        for line in lines
+        if "node_modules" in line or "node:internal" in line or "site-packages" in line or "/usr/lib" in line
+    ]
+
+
+def test_long_lines_are_cut_around_what_they_say() -> None:
+    """A line has at most 200 characters, and the error in it stays."""
+    output = "x" * 5_000 + " Error: the disk is full " + "y" * 5_000 + "\n"
+    (line,) = telling_lines(output, 3).lines
+    assert len(line) <= 200
+    assert "Error: the disk is full" in line
+    assert line.startswith("…")
+    assert line.endswith("…")
+
+
+def test_stream_style() -> None:
+    """The `project: ` before each chunk of `--output-style=stream` is no part of a line."""
+    output = "".join(f"@shop/cart: {line}\n" for line in output_of("tsc").splitlines())
+    assert telling_lines(output, 3, root=ROOT).lines == tuple(tell("tsc", 3))
+
+
+def test_best_guess() -> None:
+    """Without any known shape it is the lines with error-like words, else the last lines before the epilogue."""
+    assert telling_lines("starting\nthe widget is missing\nbye\n", 2).lines == ("the widget is missing",)
+    assert telling_lines('one\ntwo\nWarning: command "x" exited with non-zero status code', 1).lines == ("two",)
+    assert telling_lines('Warning: command "x" exited with non-zero status code', 1).lines != ()
+    assert telling_lines(" \n\x1b[0m\r\n", 5) == Excerpt((), 0)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [line for path in OUTPUTS for line in path.read_bytes().decode().split("\n")[:60]]
+            + ["\x1b[2K\r", "  ", "x" * 300]
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    st.integers(1, 12),
+)
+def test_any_mixture(lines: list[str], limit: int) -> None:
+    """Whatever the lines' order: within the limit, plain, not too long, and something where there is something."""
+    output = "\n".join(lines)
+    excerpt = telling_lines(output, limit, root=ROOT)
+    assert len(excerpt.lines) <= limit
+    assert all(len(line) <= 200 and "\x1b" not in line and "\n" not in line for line in excerpt.lines)
+    assert excerpt.left_out >= 0
+    assert excerpt.lines or not telling_lines(output, 1).lines
