@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipe.model import Link, Run, RunStatus, Task, TaskStatus
+from pipe.terminal import strip_escapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 _SEVERITY = {TaskStatus.SUCCESS: 0, TaskStatus.NOT_RUN: 1, TaskStatus.STOPPED: 2, TaskStatus.FAILURE: 3}
 # Two lists of tasks are of one run if they share this much: logs can lack some of a run's tasks.
 _ALIKE = 0.6
+# Two outputs are of one attempt if so many of the record's lines are in the log, of so many characters.
+_ALIKE_OUTPUT = 0.3
+_COMPARED = 100_000
 
 
 def merge(recorded: Run | None, printed: Sequence[Run]) -> tuple[Run, ...]:
@@ -108,10 +112,27 @@ def _join_tasks(recorded: Task, printed: Task) -> Task:
         recorded,
         status=max(recorded.status, printed.status, key=_SEVERITY.__getitem__),
         cache=recorded.cache or printed.cache,
-        # The record's output is whole; in a log it may be torn by what ran at the same time.
-        output=recorded.output if recorded.output is not None else printed.output,
+        output=_output(recorded.output, printed.output),
         flaky=recorded.flaky or printed.flaky,
     )
+
+
+def _output(recorded: str | None, printed: str | None) -> str | None:
+    """The better of a task's two outputs.
+
+    The record's is whole, while in a log it may be torn by what ran at the same time. But the record keeps one output
+    for a hash: where it has next to nothing of what this run printed, it is of another attempt at the task.
+    """
+    if not recorded or not printed:
+        return recorded or printed
+    lines, others = _lines(recorded), _lines(printed)
+    return recorded if not others or len(lines & others) >= len(lines) * _ALIKE_OUTPUT else printed
+
+
+def _lines(output: str) -> set[str]:
+    """Some lines of an output, for a comparison: without colours, margins and the echo of the command."""
+    lines = (strip_escapes(line).strip() for line in output[:_COMPARED].splitlines())
+    return {line for line in lines if line and not line.startswith("> ")}
 
 
 def _worst(one: RunStatus, other: RunStatus) -> RunStatus:

@@ -80,6 +80,15 @@ def test_record_of_an_unlogged_command() -> None:
     assert [len(run.tasks) for run in merged] == [1, 3]
 
 
+def test_output_of_another_attempt() -> None:
+    """The record's output is taken, unless it has next to nothing of what this run printed: then it is another's."""
+    record = recorded("nx test a\n  a:test failure\n    > 3 replicas in sync\n    > done")
+    same = printed("?\n  a:test failure\n    > \x1b[32m3 replicas in sync\x1b[39m\n    > torn")
+    other = printed("?\n  a:test failure\n    > Error: connect ECONNREFUSED\n    > at f (a.js:1:1)")
+    assert merge(record, [same])[0].tasks[0].output == "3 replicas in sync\ndone\n"
+    assert merge(record, [other])[0].tasks[0].output == "Error: connect ECONNREFUSED\nat f (a.js:1:1)\n"
+
+
 def test_cut_log() -> None:
     """A log that ends early holds a part of the record's tasks and is still of that run."""
     part = replace(printed("? | IN_PROGRESS\n  a:test success\n  c:test stopped"), cut=True)
