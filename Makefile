@@ -5,7 +5,7 @@ IMAGE = nx-report
 PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 
-.PHONY: demo test check bench lock picture image
+.PHONY: demo test check bench golden lock picture image
 
 # What a failing build and its fix leave on a pull request. SERVE=1 keeps the page up.
 demo: .venv/ready
@@ -22,6 +22,10 @@ check: .venv/ready
 
 bench: .venv/ready
 	$(RUN) -m bench.run
+
+# What people read of each captured run, written anew: look at the difference before it is committed.
+golden: .venv/ready
+	WRITE_GOLDEN=1 $(RUN) -m pytest -q test/integration/test_golden.py
 
 # The README's picture, from what the sandbox shows.
 picture: .venv/ready

@@ -15,12 +15,11 @@ from pipe.checkout import Checkout
 from pipe.insights import Answer, Summary, summarise
 from pipe.nx.collect import Collection, collect, nx_command
 from pipe.publish import Outcome, Result
+from pipe.redact import Redactor
 from pipe.render import comment as render_comment
 from pipe.render import status as render_status
 from pipe.render.answer import SYMBOLS, answer
-from pipe.secrets import Masker
 from pipe.settings import Mistakes, Settings
-from pipe.terminal import plain
 from pipe.variables import VARIABLES, CommentMode, FailOn
 
 if TYPE_CHECKING:
@@ -30,15 +29,13 @@ if TYPE_CHECKING:
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
     from pipe.clock import Clock
-    from pipe.model import PullRequest, Run
+    from pipe.model import PullRequest
     from pipe.render.marker import Known
 
     Connect = Callable[[Settings, Build, Clock, Callable[[str], None]], Bitbucket]
 
 # The share of TIMEOUT that the comment may use, so that the build status gets its turn on a server that hangs.
 _COMMENT_SHARE = 0.6
-# Where Pipelines clones: outputs restored from a cache of another place name files there too.
-PIPELINES_CLONE_DIR = "/opt/atlassian/pipelines/agent/build"
 # Seconds kept back for saying what happened.
 _LAST_WORDS = 1.0
 
@@ -48,7 +45,7 @@ class _OutOfTime(BaseException):
 
 
 class Pipe:
-    """One run of the pipe. `say` prints a line; nothing reaches it that has not been through the masker."""
+    """One run of the pipe. `say` prints a line; nothing reaches it that has not been redacted."""
 
     def __init__(
         self,
@@ -63,7 +60,7 @@ class Pipe:
         self.clock = clock
         self.say = say
         self.connect = connect
-        self.masker = Masker(_known_secrets(environ))
+        self.redactor = Redactor(_known_secrets(environ))
         self.outcomes: list[Outcome] = []
 
     def run(self) -> int:
@@ -73,7 +70,7 @@ class Pipe:
             options, build, checkout = self._where()
             return self._report(options, build, checkout)
         except Mistakes as mistakes:
-            self._print(f"✗ Nx Report {__version__} cannot start: {len(mistakes.lines)} wrong in its variables.")
+            self._print(f"✗ Nx Report {__version__} cannot start. Mistakes in its variables: {len(mistakes.lines)}.")
             for line in mistakes.lines:
                 self._print(f"  - {line}")
             return 1
@@ -105,9 +102,9 @@ class Pipe:
             mistakes += found.lines
         build, problems = build_module.read(self.environ, self.working_directory)
         checkout = Checkout(build.clone_dir)
-        for name, given in (("WORKSPACE_DIR", options.workspace_dir), ("NX_CACHE_DIRECTORY", options.cache_directory)):
-            base = self.working_directory if name == "WORKSPACE_DIR" else checkout.root
-            if given and checkout.inside(given, base) is None:
+        for name, base in (("WORKSPACE_DIR", self.working_directory), ("NX_CACHE_DIRECTORY", checkout.root)):
+            given = self.environ.get(name, "").strip()
+            if given and not given.startswith("$") and checkout.inside(given, base) is None:
                 mistakes.append(f"{name} {given[:60]!r} lies outside the clone directory {checkout.root}")
         if mistakes or problems:
             raise Mistakes([*mistakes, *problems])
@@ -120,7 +117,7 @@ class Pipe:
         for note in options.notes:
             self._print(f"! {note}")
         found = collect(checkout, options, self.working_directory, _hosts(self.environ), debug)
-        summary = summarise([self._clean(run, checkout.root) for run in found.runs], build.exit_code)
+        summary = summarise([self.redactor.run(run, checkout.root) for run in found.runs], build.exit_code)
         frame = self._frame(options, build, found, checkout)
         self._print_found(options, build, found, summary)
         if options.dry_run:
@@ -132,11 +129,16 @@ class Pipe:
         number = _number(options, build)
         try:
             frame = replace(frame, commit=self._full_hash(frame.commit, bitbucket))
-            pull_request, why_not = self._pull_request(options, build, bitbucket)
-            number = pull_request.id if pull_request else number
-            build = _on_branch(build, pull_request)
-            outcome = Outcome("Comment", Result.SKIPPED, why_not)
-            if pull_request:
+            pull_request, why = None, "COMMENT is never"
+            if options.comment is not CommentMode.NEVER:
+                pull_request, why = publish.find_pull_request(bitbucket, build, options.pull_request)
+            if pull_request is None:
+                outcome = Outcome("Comment", Result.SKIPPED, why)
+            else:
+                if why:
+                    self._print(f"! {why}")
+                number = pull_request.id
+                build = _on_branch(build, pull_request)
                 outcome = self._comment(options, summary, frame, bitbucket, pull_request)
         except BitbucketError as error:
             outcome = Outcome("Comment", Result.FAILED, str(error))
@@ -180,47 +182,14 @@ class Pipe:
             commit=checkout.full_hash(build.commit) or build.commit,
             report_id=options.report_id,
             title=options.title,
-            step_name=self._clean_text(options.step_name) if options.step_name else None,
+            step_name=self.redactor.text(options.step_name) if options.step_name else None,
             nx=nx_command(found.workspace),
-            folder="" if folder == "." else self._clean_text(folder),
+            folder="" if folder == "." else self.redactor.text(folder),
             last_run_only=found.last_run_only,
-            looked_in=tuple(map(self._clean_text, found.looked_in)),
-            ignored=tuple(map(self._clean_text, found.ignored)),
+            looked_in=tuple(map(self.redactor.text, found.looked_in)),
+            ignored=tuple(map(self.redactor.text, found.ignored)),
             hints=found.hints,
         )
-
-    def _pull_request(self, options: Settings, build: Build, bitbucket: Bitbucket) -> tuple[PullRequest | None, str]:
-        """The pull request to write on, or why there is none. Raises BitbucketError."""
-        if options.comment is CommentMode.NEVER:
-            return None, "COMMENT is never"
-        if options.pull_request == "auto" and not build.pull_request:
-            return self._open_pull_request(build, bitbucket)
-        number = _number(options, build)
-        if number is None:
-            return None, (
-                "this pipeline is not of a pull request. Set PULL_REQUEST_ID to its number, or to auto for the open "
-                "pull request of the branch"
-            )
-        return bitbucket.pull_request(number), ""
-
-    def _open_pull_request(self, build: Build, bitbucket: Bitbucket) -> tuple[PullRequest | None, str]:
-        """The open pull request of the branch: of several the one at this commit, else the last updated."""
-        if not build.branch:
-            return None, "PULL_REQUEST_ID is auto, and this build is not of a branch"
-        found = bitbucket.open_pull_requests(build.branch)
-        if not found:
-            return None, f"branch {build.branch} has no open pull request"
-        here = [
-            one
-            for one in found
-            if one.head and (one.head.startswith(build.commit) or build.commit.startswith(one.head))
-        ]
-        chosen = (here or sorted(found, key=lambda one: one.updated, reverse=True))[0]
-        if len(found) > 1:
-            numbers = ", ".join(str(one.id) for one in found)
-            why = "the one at this commit" if here else "the one last updated"
-            self._print(f"! branch {build.branch} has several open pull requests ({numbers}): {chosen.id} is {why}")
-        return chosen, ""
 
     def _comment(
         self,
@@ -248,47 +217,16 @@ class Pipe:
     def _body(self, summary: Summary, frame: render_comment.Frame, known: Known | None) -> str:
         return render_comment.render(summary, frame, self.clock.now(), known)
 
-    # --- what never leaves --------------------------------------------------------------------------------------------
-
-    def _clean(self, run: Run, root: str) -> Run:
-        """The run as it may be published: plain text, secrets replaced, paths from the clone directory."""
-        clean = self._clean_text
-
-        def relative(text: str) -> str:
-            for folder in dict.fromkeys((root, PIPELINES_CLONE_DIR)):
-                text = text.replace(f"file://{folder}/", "").replace(f"{folder}/", "") if folder != "/" else text
-            return text
-
-        return replace(
-            run,
-            command=clean(run.command) if run.command else None,
-            targets=tuple(map(clean, run.targets)),
-            projects=tuple(map(clean, run.projects)),
-            errors=tuple(relative(clean(error)) for error in run.errors),
-            sources=tuple(map(clean, run.sources)),
-            link=replace(run.link, url=clean(run.link.url)) if run.link else None,
-            tasks=tuple(
-                replace(task, id=clean(task.id), output=relative(clean(task.output)) if task.output else None)
-                for task in run.tasks
-            ),
-        )
-
-    def _clean_text(self, text: str) -> str:
-        return self.masker.mask(plain(text))
-
     # --- what is said -------------------------------------------------------------------------------------------------
 
     def _print(self, text: str) -> None:
-        self.say(self.masker.mask(text))
+        self.say(self.redactor.text(text))
 
     def _debug(self, text: str) -> None:
         self._print(f"  · {text}")
 
     def _done(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
-        self._print_outcome(outcome)
-
-    def _print_outcome(self, outcome: Outcome) -> None:
         sign = {Result.FAILED: "✗", Result.SKIPPED: "–"}.get(outcome.result, "✓")
         self._print(f"{sign} {outcome.channel} {outcome.result.value}: {outcome.text}")
 
@@ -306,11 +244,13 @@ class Pipe:
         if not summary.runs:
             self._print(f"  looked in: {', '.join(found.looked_in)}")
         for line in found.ignored:
-            self._print(f"  ignored: {plain(line)}")
+            self._print(f"  ignored: {line}")
         for line in (*found.notes, *found.hints):
-            self._print(f"  ! {plain(line)}")
-        if self.masker.count:
-            self._print(f"  ! {self.masker.count} secret{'s' * (self.masker.count > 1)} replaced in what is published")
+            self._print(f"  ! {line}")
+        if self.redactor.count:
+            self._print(
+                f"  ! {self.redactor.count} secret{'s' * (self.redactor.count > 1)} replaced in what is published"
+            )
 
     def _rehearse(self, options: Settings, summary: Summary, frame: render_comment.Frame) -> int:
         """DRY_RUN: print what would be written."""

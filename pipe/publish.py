@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipe.bitbucket.errors import AnswerLost, BitbucketError, Forbidden, NotFound, Unavailable
 from pipe.render.comment import same
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipe.bitbucket import Bitbucket
+    from pipe.build import Build
     from pipe.model import BuildStatus, Comment, PullRequest
 
 
@@ -37,6 +38,36 @@ class Outcome:
     result: Result
     text: str
     superseded: bool = False
+
+
+def find_pull_request(
+    bitbucket: Bitbucket, build: Build, wanted: int | Literal["auto"] | None
+) -> tuple[PullRequest | None, str]:
+    """The pull request to write on; with it what to say of the choice, without one the reason why there is none.
+
+    `wanted` is the number or `auto` of the user's setting; otherwise the build knows its pull request, or has none.
+    Raises BitbucketError.
+    """
+    number = wanted if isinstance(wanted, int) else build.pull_request
+    if number is not None:
+        return bitbucket.pull_request(number), ""
+    if wanted is None:
+        return None, (
+            "this pipeline is not of a pull request. Set PULL_REQUEST_ID to its number, or to auto for the open pull "
+            "request of the branch"
+        )
+    if not build.branch:
+        return None, "PULL_REQUEST_ID is auto, and this build is not of a branch"
+    found = bitbucket.open_pull_requests(build.branch)
+    if not found:
+        return None, f"branch {build.branch} has no open pull request"
+    here = [one for one in found if one.head and _alike(one.head, build.commit)]
+    chosen = (here or sorted(found, key=lambda one: one.updated, reverse=True))[0]
+    if len(found) == 1:
+        return chosen, ""
+    numbers = ", ".join(str(one.id) for one in found)
+    why = "the one at this commit" if here else "the one last updated"
+    return chosen, f"branch {build.branch} has several open pull requests ({numbers}): {chosen.id} is {why}"
 
 
 def comment(

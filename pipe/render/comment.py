@@ -72,7 +72,7 @@ _LADDER = (
     _Detail(lines=0, sections=0, rows=5, names=3),
     _Detail(lines=0, sections=0, rows=1, names=1),
 )
-_READABLE_LINES = 90
+_READABLE_LINES = 100
 _LAST_RUN_ONLY = (
     "This is the last nx command of the step only. To see all of them, keep what nx prints in `.nx-report/nx.log`; "
     "the step's log has the line to add."

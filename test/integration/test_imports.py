@@ -13,7 +13,7 @@ PIPE = Path(__file__).parents[2] / "pipe"
 
 # Pure rooms: what they need of the environment, the clock, files and the network is passed in.
 PURE = (
-    "model", "variables", "build", "terminal", "telling", "secrets", "insights", "render.*",
+    "model", "variables", "build", "terminal", "telling", "secrets", "redact", "insights", "render.*",
     "nx.printed", "nx.run_json", "nx.merge", "nx.cloud_links",
 )  # fmt: skip
 IMPURE_MODULES = {

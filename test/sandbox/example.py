@@ -38,7 +38,7 @@ npx nx run-many -t test build -p cart web
 `1f3c9ab02d41` · [build 417](https://ci.example/417) · [all logs](https://ci.example/417/logs) · 23 Nov 2026 19:22 UTC
 
 [nx-report:nx]: https://nx.example/report
-"""  # noqa: RUF001 - test runners print it
+"""
 
 
 def fill(sandbox: Sandbox) -> None:

@@ -1,0 +1,59 @@
+"""What may leave the step: plain text, without secrets, with paths from the clone directory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipe.secrets import Masker
+from pipe.terminal import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipe.model import Run
+
+# Where Pipelines clones: an output restored from a cache of another place names files there too.
+PIPELINES_CLONE_DIR = "/opt/atlassian/pipelines/agent/build"
+
+
+class Redactor:
+    """Cleans what is published; `count` says how many secrets were replaced so far.
+
+    `known` are the pipe's own credentials.
+    """
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._masker = Masker(known)
+
+    @property
+    def count(self) -> int:
+        """How many secrets were replaced."""
+        return self._masker.count
+
+    def text(self, text: str) -> str:
+        """Plain text without secrets, line ends kept."""
+        return self._masker.mask(plain(text))
+
+    def run(self, run: Run, clone_dir: str) -> Run:
+        """A run whose every text is clean. Names of files in outputs begin at the clone directory."""
+
+        def output(text: str) -> str:
+            text = self.text(text)
+            for folder in {clone_dir, PIPELINES_CLONE_DIR} - {"/"}:
+                text = text.replace(f"file://{folder}/", "").replace(f"{folder}/", "")
+            return text
+
+        return replace(
+            run,
+            command=self.text(run.command) if run.command else None,
+            targets=tuple(map(self.text, run.targets)),
+            projects=tuple(map(self.text, run.projects)),
+            errors=tuple(map(output, run.errors)),
+            sources=tuple(map(self.text, run.sources)),
+            link=replace(run.link, url=self.text(run.link.url)) if run.link else None,
+            tasks=tuple(
+                replace(task, id=self.text(task.id), output=output(task.output) if task.output else None)
+                for task in run.tasks
+            ),
+        )
