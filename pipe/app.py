@@ -212,6 +212,7 @@ class Pipe:
             render_comment.marker(summary, frame, None),
             lambda known: self._body(summary, frame, known),
             unless=unless,
+            clock=self.clock,
         )
 
     def _body(self, summary: Summary, frame: render_comment.Frame, known: Known | None) -> str:

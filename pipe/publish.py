@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
+    from pipe.clock import Clock
     from pipe.model import BuildStatus, Comment, PullRequest
 
 
@@ -77,6 +78,7 @@ def comment(
     body: Callable[[Known | None], str],
     *,
     unless: str | None,
+    clock: Clock,
 ) -> Outcome:
     """Bring the one comment of this report up to date, or make it.
 
@@ -84,7 +86,7 @@ def comment(
     may be made where there is none, None where one may.
     """
     try:
-        return _comment(bitbucket, pull_request, mine, body, unless=unless)
+        return _comment(bitbucket, pull_request, mine, body, unless=unless, clock=clock)
     except BitbucketError as error:
         return Outcome("Comment", Result.FAILED, str(error))
 
@@ -96,6 +98,7 @@ def _comment(
     body: Callable[[Known | None], str],
     *,
     unless: str | None,
+    clock: Clock,
 ) -> Outcome:
     refused = ""
     for group in _ours(bitbucket.comments(pull_request.id), mine.report_id):
@@ -119,7 +122,7 @@ def _comment(
         )
     if unless:
         return Outcome("Comment", Result.SKIPPED, f"there is none and none is made: {unless}")
-    made = _create(bitbucket, pull_request.id, mine, body(None))
+    made = _create(bitbucket, pull_request.id, mine, body(None), clock)
     return Outcome("Comment", Result.WRITTEN, f"created{refused} {made.url}")
 
 
@@ -167,17 +170,20 @@ def _delete(bitbucket: Bitbucket, pull_request: int, extra: list[Comment]) -> st
     return f", {len(extra)} of the same deleted," if extra else ""
 
 
-def _create(bitbucket: Bitbucket, pull_request: int, mine: Marker, text: str) -> Comment:
+def _create(bitbucket: Bitbucket, pull_request: int, mine: Marker, text: str, clock: Clock) -> Comment:
     """Make the comment once: where the answer is lost, look whether it is there before trying again."""
-    for _ in range(3):
+    for pause in (1, 2, 4, 8):
         try:
             return bitbucket.create_comment(pull_request, text)
         except AnswerLost:
+            if clock.monotonic() + pause >= bitbucket.deadline:
+                break
+            clock.sleep(pause)
             for one in bitbucket.comments(pull_request):
                 if find(one.body, mine.report_id) == mine and same(one.body, text):
                     return one
     raise Unavailable(
-        "comment: Bitbucket did not answer, three times. Try again, or see https://bitbucket.status.atlassian.com"
+        "comment: Bitbucket did not say whether it was made. Try again, or see https://bitbucket.status.atlassian.com"
     )
 
 

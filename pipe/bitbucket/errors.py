@@ -24,7 +24,14 @@ class Rejected(BitbucketError):
 
 
 class Unavailable(BitbucketError):
-    """No usable answer in time: 429, 5xx, no connection, silence. The request can be made again."""
+    """No usable answer in time: 429, 5xx, no connection, silence. The request can be made again.
+
+    `wait` is the pause that the server asked for, in seconds.
+    """
+
+    def __init__(self, text: str, wait: float | None = None) -> None:
+        super().__init__(text)
+        self.wait = wait
 
 
 class AnswerLost(BitbucketError):

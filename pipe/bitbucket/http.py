@@ -69,39 +69,39 @@ class Http:
             raise Rejected(f"{what}: Bitbucket named an address outside {self.origin}, which is not followed")
         policy = Retry(total=_TRIES, backoff_factor=1.0, backoff_jitter=1.0, backoff_max=30.0)
         while True:
-            left = self.deadline - self._clock.monotonic()
-            if left <= 0:
-                raise Unavailable(f"{what}: TIMEOUT was reached before it could be tried. Raise TIMEOUT, or try again")
-            started = self._clock.monotonic()
-            wait: float | None = None
             try:
-                response = self._session.request(
-                    method,
-                    url,
-                    json=json,
-                    params=params,
-                    timeout=(min(_CONNECT_SECONDS, left), min(_ANSWER_SECONDS, left)),
-                    allow_redirects=False,
-                )
-            except requests.RequestException as error:
-                problem = self._unanswered(error, what, repeatable=repeatable)
-                self._debug(
-                    f"{method} {_path(url)}: {type(error).__name__} after {self._clock.monotonic() - started:.2f}s"
-                )
-            else:
-                seconds = self._clock.monotonic() - started
-                self._debug(f"{method} {_path(url)}: {response.status_code} in {seconds:.2f}s")
-                if response.ok and not response.is_redirect:
-                    return _json(response, what)
-                problem = self._failed(response, what, repeatable=repeatable)
-                wait = policy.parse_retry_after(after) if (after := _seconds(response)) else None
-            if not isinstance(problem, Unavailable):
-                raise problem
-            policy = policy.increment(method, error=None, response=None, _pool=None) if policy.total else policy
-            wait = wait if wait is not None else policy.get_backoff_time() or 1.0
-            if not policy.total or wait >= self.deadline - self._clock.monotonic():
-                raise problem
+                return self._attempt(method, url, what, json=json, params=params, repeatable=repeatable)
+            except Unavailable as problem:
+                policy = policy.increment(method)
+                wait = problem.wait or policy.get_backoff_time() or 1.0
+                if not policy.total or wait >= self.deadline - self._clock.monotonic():
+                    raise
             self._clock.sleep(wait)
+
+    def _attempt(  # noqa: PLR0913 - as above
+        self, method: str, url: str, what: str, *, json: object, params: dict[str, str] | None, repeatable: bool
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Make a request once."""
+        started = self._clock.monotonic()
+        left = self.deadline - started
+        if left <= 0:
+            raise Unavailable(f"{what}: TIMEOUT was reached before it could be tried. Raise TIMEOUT, or try again")
+        try:
+            response = self._session.request(
+                method,
+                url,
+                json=json,
+                params=params,
+                timeout=(min(_CONNECT_SECONDS, left), min(_ANSWER_SECONDS, left)),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            self._debug(f"{method} {_path(url)}: {type(error).__name__} after {self._clock.monotonic() - started:.2f}s")
+            raise self._unanswered(error, what, repeatable=repeatable) from None
+        self._debug(f"{method} {_path(url)}: {response.status_code} in {self._clock.monotonic() - started:.2f}s")
+        if response.ok and not response.is_redirect:
+            return _json(response, what)
+        raise self._failed(response, what, repeatable=repeatable)
 
     def _unanswered(self, error: requests.RequestException, what: str, *, repeatable: bool) -> BitbucketError:
         host = self.origin.split("/")[2]
@@ -131,12 +131,14 @@ class Http:
         if status == 429:  # noqa: PLR2004
             return Unavailable(
                 f"{what}: Bitbucket's rate limit is reached (429). It is counted over an hour; an access token "
-                "(BITBUCKET_ACCESS_TOKEN) has an allowance of its own"
+                "(BITBUCKET_ACCESS_TOKEN) has an allowance of its own",
+                wait=_seconds(response),
             )
         if status in _TRY_AGAIN:
             text = f"{what}: Bitbucket had an error of its own ({status})"
             if repeatable:
-                return Unavailable(f"{text}. Try again, or see https://bitbucket.status.atlassian.com")
+                again = "Try again, or see https://bitbucket.status.atlassian.com"
+                return Unavailable(f"{text}. {again}", wait=_seconds(response))
             return AnswerLost(text)
         if response.is_redirect:
             return Rejected(f"{what}: redirected ({status}), which is not followed. Check BITBUCKET_API_URL")
@@ -217,9 +219,10 @@ def _scopes(detail: object, key: str) -> str:
     return ", ".join(str(scope) for scope in value) if isinstance(value, list) else ""
 
 
-def _seconds(response: requests.Response) -> str | None:
+def _seconds(response: requests.Response) -> float | None:
+    """The pause that Retry-After asks for, in seconds; its other form, a date, was never seen of Bitbucket."""
     after = response.headers.get("Retry-After", "").strip()
-    return after if re.fullmatch(r"[0-9]{1,6}", after) else None
+    return float(after) if re.fullmatch(r"[0-9]{1,6}", after) else None
 
 
 def _path(url: str) -> str:

@@ -544,3 +544,12 @@ def test_fault_of_our_own(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Traceback" not in ran.log
     assert "Traceback" in step.run(DEBUG="true").log
     assert step.run(FAIL_ON="delivery-errors").code == 1
+
+
+def test_comment_cannot_be_made(step: Step) -> None:
+    """A server that never says whether the comment was made is given up after a few pauses; the status is written."""
+    step.sandbox.faults.add("POST", COMMENTS, server_error(500), None)
+    ran = step.run()
+    assert "✗ Comment failed: comment: Bitbucket did not say whether it was made" in ran.log
+    assert step.clock.slept == [1, 2, 4, 8]
+    assert len(step.statuses) == 1
