@@ -45,7 +45,7 @@ class Http:
         """Close the connections."""
         self._session.close()
 
-    def request(  # noqa: PLR0913 - one verb with its few facts
+    def request(
         self,
         method: str,
         path: str,
@@ -78,7 +78,7 @@ class Http:
                     raise
             self._clock.sleep(wait)
 
-    def _attempt(  # noqa: PLR0913 - as above
+    def _attempt(
         self, method: str, url: str, what: str, *, json: object, params: dict[str, str] | None, repeatable: bool
     ) -> Any:  # noqa: ANN401 - JSON
         """Make a request once."""
