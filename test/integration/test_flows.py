@@ -553,3 +553,32 @@ def test_comment_cannot_be_made(step: Step) -> None:
     assert "✗ Comment failed: comment: Bitbucket did not say whether it was made" in ran.log
     assert step.clock.slept == [1, 2, 4, 8]
     assert len(step.statuses) == 1
+
+
+RUN_PAGE = "https://cloud.nx.app/runs/AbCdEf1234"
+
+
+def test_run_given_by_hand(step: Step) -> None:
+    """A link and a result given by hand are a run: the comment and the build status link its page."""
+    step.run(None, NX_RUN_URL=RUN_PAGE, NX_RUN_STATUS="success")
+    assert f"[✓]({RUN_PAGE})" in step.comments[0]
+    (status,) = step.sandbox.repository.build_statuses
+    assert (status.state, status.url) == ("SUCCESSFUL", RUN_PAGE)
+
+
+def test_link_given_by_hand(step: Step) -> None:
+    """A link given by hand goes to the one run that was found, and its result can only make that run's worse."""
+    step.run(NX_RUN_URL=RUN_PAGE, NX_RUN_STATUS="SUCCEEDED")
+    assert f"| [✗ 1 failed]({RUN_PAGE}) |" in step.comments[0]
+    assert step.sandbox.repository.build_statuses[0].url == RUN_PAGE
+    step.run(runs=(4,), NX_RUN_URL=RUN_PAGE, NX_RUN_STATUS="timed_out", BITBUCKET_BUILD_NUMBER="418")
+    assert step.comments[0].startswith("✗ **Nx: timed out** · 1 task so far\n")
+    assert step.statuses == [("FAILED", "Timed out · 1 task so far")]
+
+
+def test_status_of_several_runs(step: Step) -> None:
+    """Of several runs the build status links the step's page."""
+    step.run(runs=(4, 1), NX_RUN_URL=RUN_PAGE, NX_RUN_STATUS="failure")
+    assert step.sandbox.repository.build_statuses[0].url.startswith(
+        "https://bitbucket.org/acme/shop/pipelines/results/417"
+    )
