@@ -262,11 +262,13 @@ def nx_command(workspace: str) -> str:
 
 
 def _json(search: _Search, path: str) -> Mapping[str, object]:
-    """The object in a JSON file (nx.json may hold comments: then nothing of it is known), else an empty one."""
+    """The object in a JSON file, which may have comments and trailing commas as Nx allows, else an empty one."""
     if not os.path.lexists(path):
         return {}
     try:
-        content = json.loads(search.checkout.read(path, _CONFIG_LIMIT))
+        text = search.checkout.read(path, _CONFIG_LIMIT).decode("utf-8-sig")
+        text = re.sub(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', lambda found: found[1] or "", text, flags=re.DOTALL)
+        content = json.loads(re.sub(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])', lambda found: found[1] or "", text))
     except (Unreadable, ValueError, RecursionError):
         search.notes.append(f"{search.checkout.name(path)} cannot be read as JSON; its settings are not used")
         return {}
