@@ -102,6 +102,8 @@ class Pipe:
             mistakes += found.lines
         build, problems = build_module.read(self.environ, self.working_directory)
         checkout = Checkout(build.clone_dir)
+        if not os.path.isdir(checkout.root):  # noqa: PTH112
+            mistakes.append(f"BITBUCKET_CLONE_DIR {checkout.root!r} is no folder here: the clone is not mounted")
         for name, base in (("WORKSPACE_DIR", self.working_directory), ("NX_CACHE_DIRECTORY", checkout.root)):
             given = self.environ.get(name, "").strip()
             if given and not given.startswith("$") and checkout.inside(given, base) is None:

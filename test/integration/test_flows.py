@@ -582,3 +582,10 @@ def test_status_of_several_runs(step: Step) -> None:
     assert step.sandbox.repository.build_statuses[0].url.startswith(
         "https://bitbucket.org/acme/shop/pipelines/results/417"
     )
+
+
+def test_clone_is_not_there(step: Step) -> None:
+    """A clone directory that is not mounted is a mistake of the set-up and told as one."""
+    ran = step.run(BITBUCKET_CLONE_DIR="/nowhere")
+    assert ran.code == 1
+    assert "BITBUCKET_CLONE_DIR '/nowhere' is no folder here" in ran.log
