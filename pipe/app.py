@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,7 +20,7 @@ from pipe.render import comment as render_comment
 from pipe.render import status as render_status
 from pipe.render.answer import SYMBOLS, answer
 from pipe.settings import Mistakes, Settings
-from pipe.variables import VARIABLES, CommentMode, FailOn
+from pipe.variables import UNEXPANDED, VARIABLES, CommentMode, FailOn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
     from pipe.clock import Clock
-    from pipe.model import PullRequest
     from pipe.render.marker import Known
 
     Connect = Callable[[Settings, Build, Clock, Callable[[str], None]], Bitbucket]
 
-# The share of TIMEOUT that the comment may use, so that the build status gets its turn on a server that hangs.
-_COMMENT_SHARE = 0.6
+# How much of the time left each stage may use, so that the next one gets its turn on a server that hangs.
+_COLLECT_SHARE, _HASH_SHARE, _COMMENT_SHARE = 0.5, 0.2, 0.6
 # Seconds kept back for saying what happened.
 _LAST_WORDS = 1.0
+_OK, _ASKED_FOR, _WRONG_SETTINGS = 0, 1, 2
 
 
 class _OutOfTime(BaseException):
-    """TIMEOUT is over; not an Exception, so that nothing on the way takes it for its own."""
+    """A stage's time is over; not an Exception, so that nothing on the way takes it for its own."""
 
 
 class Pipe:
@@ -64,7 +64,7 @@ class Pipe:
         self.outcomes: list[Outcome] = []
 
     def run(self) -> int:
-        """Run it all; return the exit code."""
+        """Run it all; return the exit code: 0 done or degraded, 1 what FAIL_ON asks for, 2 wrong settings."""
         options: Settings | None = None
         try:
             options, build, checkout = self._where()
@@ -73,22 +73,14 @@ class Pipe:
             self._print(f"✗ Nx Report {__version__} cannot start. Mistakes in its variables: {len(mistakes.lines)}.")
             for line in mistakes.lines:
                 self._print(f"  - {line}")
-            return 1
+            return _WRONG_SETTINGS
         except _OutOfTime:
             self._print("✗ Nx Report stopped at TIMEOUT. Raise it, or set DEBUG: 'true' to see what takes long.")
-            return self._exit_code(options, None, delivered=False)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not look like one of the build
-            if options is not None and options.debug:
-                import traceback  # noqa: PLC0415
-
-                self._print(traceback.format_exc())
-            self._print(
-                f"✗ Nx Report failed by a fault of its own ({type(error).__name__}). The step's result stands. "
-                "Set DEBUG: 'true' to see where, and report it."
-            )
-            return self._exit_code(options, None, delivered=False)
+            self._print_fault(error)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+        return self._exit_code(options, None, delivered=False)
 
     # --- the way of a report ------------------------------------------------------------------------------------------
 
@@ -98,109 +90,112 @@ class Pipe:
         options = Settings()
         try:
             options = settings.read(self.environ)
-        except Mistakes as found:
-            mistakes += found.lines
+        except Mistakes as wrong:
+            mistakes += wrong.lines
         build, problems = build_module.read(self.environ, self.working_directory)
         checkout = Checkout(build.clone_dir)
-        if not os.path.isdir(checkout.root):  # noqa: PTH112
-            mistakes.append(f"BITBUCKET_CLONE_DIR {checkout.root!r} is no folder here: the clone is not mounted")
-        for name, base in (("WORKSPACE_DIR", self.working_directory), ("NX_CACHE_DIRECTORY", checkout.root)):
-            given = self.environ.get(name, "").strip()
-            if given and not given.startswith("$") and checkout.inside(given, base) is None:
-                mistakes.append(f"{name} {given[:60]!r} lies outside the clone directory {checkout.root}")
+        mistakes += self._wrong_paths(checkout)
         if mistakes or problems:
             raise Mistakes([*mistakes, *problems])
         return options, build, checkout
 
+    def _wrong_paths(self, checkout: Checkout) -> list[str]:
+        if not os.path.isdir(checkout.root):  # noqa: PTH112
+            return [f"BITBUCKET_CLONE_DIR {checkout.root!r} is no folder here: the clone is not mounted"]
+        mistakes = []
+        for name, bases in (
+            ("WORKSPACE_DIR", [self.working_directory]),
+            ("NX_CACHE_DIRECTORY", [self.working_directory, checkout.root]),
+        ):
+            given = self.environ.get(name, "").strip()
+            if not given or UNEXPANDED.fullmatch(given):
+                continue
+            found = [path for base in bases if (path := checkout.inside(given, base))]
+            if not found:
+                mistakes.append(f"{name} {given[:60]!r} lies outside the clone directory {checkout.root}")
+            elif name == "WORKSPACE_DIR" and not os.path.isdir(found[0]):  # noqa: PTH112
+                mistakes.append(f"{name} {given[:60]!r} is no folder of the clone")
+        return mistakes
+
     def _report(self, options: Settings, build: Build, checkout: Checkout) -> int:
         end = self.clock.monotonic() + options.timeout - _LAST_WORDS
-        self._stop_at(end)
         debug = self._debug if options.debug else _nothing
         for note in options.notes:
             self._print(f"! {note}")
-        found = collect(checkout, options, self.working_directory, _hosts(self.environ), debug)
+        found = self._collect(options, checkout, debug)
+        self._stop_at(end)
         summary = summarise([self.redactor.run(run, checkout.root) for run in found.runs], build.exit_code)
         frame = self._frame(options, build, found, checkout)
         self._print_found(options, build, found, summary)
-        if options.dry_run:
+        if options.dry_run or options.credential is None:
             return self._rehearse(options, summary, frame)
         self._keep(checkout, self._body(summary, frame, None))
         bitbucket = self.connect(options, build, self.clock, debug)
-        bitbucket.deadline = self.clock.monotonic() + (end - self.clock.monotonic()) * _COMMENT_SHARE
-        self._stop_at(bitbucket.deadline + _LAST_WORDS)
-        number = _number(options, build)
-        try:
-            frame = replace(frame, commit=self._full_hash(frame.commit, bitbucket))
-            pull_request, why = None, "COMMENT is never"
-            if options.comment is not CommentMode.NEVER:
-                pull_request, why = publish.find_pull_request(bitbucket, build, options.pull_request)
-            if pull_request is None:
-                outcome = Outcome("Comment", Result.SKIPPED, why)
-            else:
-                if why:
-                    self._print(f"! {why}")
-                number = pull_request.id
-                build = _on_branch(build, pull_request)
-                outcome = self._comment(options, summary, frame, bitbucket, pull_request)
-        except BitbucketError as error:
-            outcome = Outcome("Comment", Result.FAILED, str(error))
-        except _OutOfTime:
-            outcome = Outcome(
-                "Comment", Result.FAILED, "Bitbucket's answer did not end in time. Raise TIMEOUT, or try again"
-            )
-        self._done(outcome)
-        bitbucket.deadline = end - _LAST_WORDS
-        self._stop_at(end)
-        status = render_status.render(summary, build, options.title, options.report_id, number)
-        if status is None:
-            self._done(Outcome("Build status", Result.SKIPPED, "nothing ran, and the step did not fail"))
-        elif outcome.superseded:
-            self._done(Outcome("Build status", Result.SKIPPED, "a newer build of this commit has reported"))
-        else:
-            self._done(publish.build_status(bitbucket, frame.commit, status))
+        frame = replace(frame, commit=self._full_hash(frame.commit, bitbucket, self._share(end, _HASH_SHARE)))
+        comment = self._channel(
+            "Comment",
+            bitbucket,
+            self._share(end, _COMMENT_SHARE),
+            lambda: self._comment(options, summary, frame, bitbucket),
+        )
+        self._channel(
+            "Build status", bitbucket, end, lambda: self._build_status(options, summary, frame, bitbucket, comment)
+        )
         delivered = all(one.result is not Result.FAILED for one in self.outcomes)
         return self._exit_code(options, summary, delivered=delivered)
 
-    def _stop_at(self, moment: float) -> float:
-        """Have a signal stop what runs then: the timeout of a read does not end an answer that comes byte by byte."""
-        signal.signal(signal.SIGALRM, _out_of_time)
-        signal.setitimer(signal.ITIMER_REAL, max(0.01, moment - self.clock.monotonic()))
-        return moment
-
-    def _full_hash(self, commit: str, bitbucket: Bitbucket) -> str:
-        """The commit's whole hash, asked of Bitbucket where the clone does not hold it, else as it is."""
-        if len(commit) == 40:  # noqa: PLR2004
-            return commit
+    def _collect(self, options: Settings, checkout: Checkout, debug: Callable[[str], None]) -> Collection:
+        """Collect the runs, in at most half of the time: what is found too late could not be written."""
+        self._stop_at(self.clock.monotonic() + options.timeout * _COLLECT_SHARE)
         try:
-            return bitbucket.full_hash(commit)
-        except BitbucketError as error:
-            self._print(f"! {error}. The abbreviated hash is used.")
-            return commit
+            return collect(checkout, options, self.working_directory, _hosts(self.environ), debug)
+        except _OutOfTime:
+            seconds = round(options.timeout * _COLLECT_SHARE)
+            why = f"everything: reading it took longer than {seconds} seconds. Raise TIMEOUT, or name less in NX_LOGS"
+            return Collection(ignored=(why,), workspace=checkout.root)
 
     def _frame(self, options: Settings, build: Build, found: Collection, checkout: Checkout) -> render_comment.Frame:
+        line = self.redactor.line
         folder = checkout.name(found.workspace)
         return render_comment.Frame(
             build=build,
             commit=checkout.full_hash(build.commit) or build.commit,
             report_id=options.report_id,
             title=options.title,
-            step_name=self.redactor.text(options.step_name) if options.step_name else None,
+            step_name=line(options.step_name) if options.step_name else None,
             nx=nx_command(found.workspace),
-            folder="" if folder == "." else self.redactor.text(folder),
+            folder="" if folder == "." else line(folder),
             last_run_only=found.last_run_only,
-            looked_in=tuple(map(self.redactor.text, found.looked_in)),
-            ignored=tuple(map(self.redactor.text, found.ignored)),
+            looked_in=tuple(map(line, found.looked_in)),
+            ignored=tuple(map(line, found.ignored)),
             hints=found.hints,
         )
 
+    def _full_hash(self, commit: str, bitbucket: Bitbucket, end: float) -> str:
+        """The commit's whole hash, asked of Bitbucket where the clone does not hold it, else as it is."""
+        if len(commit) == 40:  # noqa: PLR2004
+            return commit
+        bitbucket.deadline = end
+        self._stop_at(end + _LAST_WORDS)
+        try:
+            return bitbucket.full_hash(commit)
+        except BitbucketError as error:
+            self._print(f"! {error}. The abbreviated hash is used.")
+        except _OutOfTime:
+            self._print(f"! commit {commit}: Bitbucket's answer did not end in time. The abbreviated hash is used.")
+        return commit
+
     def _comment(
-        self,
-        options: Settings,
-        summary: Summary,
-        frame: render_comment.Frame,
-        bitbucket: Bitbucket,
-        pull_request: PullRequest,
+        self, options: Settings, summary: Summary, frame: render_comment.Frame, bitbucket: Bitbucket
     ) -> Outcome:
+        """Bring the comment up to date. Raises BitbucketError."""
+        if options.comment is CommentMode.NEVER:
+            return Outcome("Comment", Result.SKIPPED, "COMMENT is never")
+        pull_request, why = publish.find_pull_request(bitbucket, frame.build, options.pull_request)
+        if pull_request is None:
+            return Outcome("Comment", Result.SKIPPED, why)
+        if why:
+            self._print(f"! {why}")
         unless = None
         if summary.answer is Answer.NOTHING_RAN:
             unless = "no run was found"
@@ -217,8 +212,88 @@ class Pipe:
             clock=self.clock,
         )
 
+    def _build_status(
+        self,
+        options: Settings,
+        summary: Summary,
+        frame: render_comment.Frame,
+        bitbucket: Bitbucket,
+        comment: Outcome,
+    ) -> Outcome:
+        """Write the build status. Raises BitbucketError."""
+        build, number = frame.build, _number(options, frame.build)
+        status = render_status.render(summary, build, options.title, options.report_id, number)
+        if status is None:
+            return Outcome("Build status", Result.SKIPPED, "nothing ran, and the step did not fail")
+        if comment.superseded:
+            return Outcome("Build status", Result.SKIPPED, "a newer build of this commit has reported")
+        return publish.build_status(bitbucket, frame.commit, status, build.number, ordered=comment.ordered)
+
     def _body(self, summary: Summary, frame: render_comment.Frame, known: Known | None) -> str:
         return render_comment.render(summary, frame, self.clock.now(), known)
+
+    def _rehearse(self, options: Settings, summary: Summary, frame: render_comment.Frame) -> int:
+        """Print the whole report, where nothing may or can be written."""
+        if options.dry_run:
+            self._print("DRY_RUN: nothing is written. The comment would be:\n")
+        else:
+            self._print("✗ NO CREDENTIAL: nothing can be written to Bitbucket, so this log has the whole report.")
+            self._print(
+                "  Pass ATLASSIAN_ACCOUNT_EMAIL and ATLASSIAN_API_TOKEN, or BITBUCKET_ACCESS_TOKEN, from secured"
+            )
+            self._print("  variables of the repository. The comment would be:\n")
+        self._print(self._body(summary, frame, None))
+        number = _number(options, frame.build)
+        if status := render_status.render(summary, frame.build, options.title, options.report_id, number):
+            self._print(
+                f"The build status would be {status.state.value}: {status.name}: {status.description} {status.url}"
+            )
+        return self._exit_code(options, summary, delivered=options.dry_run)
+
+    # --- each stage in its time, each channel for itself --------------------------------------------------------------
+
+    def _share(self, end: float, share: float) -> float:
+        """The moment at which that share of the time to `end` is over."""
+        now = self.clock.monotonic()
+        return now + (end - now) * share
+
+    def _stop_at(self, moment: float) -> None:
+        """Have a signal stop what runs then: the timeout of a read does not end an answer that comes byte by byte."""
+        signal.signal(signal.SIGALRM, _out_of_time)
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, moment - self.clock.monotonic()))
+
+    def _channel(self, name: str, bitbucket: Bitbucket, end: float, write: Callable[[], Outcome]) -> Outcome:
+        """Write one thing until then, whatever becomes of it; say what did."""
+        bitbucket.deadline = end - _LAST_WORDS
+        self._stop_at(end)
+        try:
+            outcome = write()
+        except BitbucketError as error:
+            outcome = Outcome(name, Result.FAILED, str(error))
+        except _OutOfTime:
+            text = "Bitbucket's answer did not end in time. Raise TIMEOUT, or try again"
+            outcome = Outcome(name, Result.FAILED, text)
+        except Exception as error:  # noqa: BLE001 - one channel's fault is not the other's
+            self._print_fault(error)
+            outcome = Outcome(name, Result.FAILED, "by a fault of this pipe")
+        self.outcomes.append(outcome)
+        sign = {Result.FAILED: "✗", Result.SKIPPED: "–"}.get(outcome.result, "✓")
+        self._print(f"{sign} {outcome.channel} {outcome.result.value}: {outcome.text}")
+        return outcome
+
+    def _keep(self, checkout: Checkout, body: str) -> None:
+        """Keep the report in the clone: what could not be delivered can be read there."""
+        try:
+            checkout.keep(".nx-report/comment.md", body)
+        except OSError as error:
+            self._print(f"! .nx-report/comment.md could not be written ({error.strerror}); the report goes on")
+
+    def _exit_code(self, options: Settings | None, summary: Summary | None, *, delivered: bool) -> int:
+        fail_on = options.fail_on if options else frozenset()
+        if FailOn.DELIVERY_ERRORS in fail_on and not delivered:
+            return _ASKED_FOR
+        failed = summary is not None and summary.answer.failed
+        return _ASKED_FOR if FailOn.FAILED_TASKS in fail_on and failed else _OK
 
     # --- what is said -------------------------------------------------------------------------------------------------
 
@@ -228,14 +303,20 @@ class Pipe:
     def _debug(self, text: str) -> None:
         self._print(f"  · {text}")
 
-    def _done(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
-        sign = {Result.FAILED: "✗", Result.SKIPPED: "–"}.get(outcome.result, "✓")
-        self._print(f"{sign} {outcome.channel} {outcome.result.value}: {outcome.text}")
+    def _print_fault(self, error: Exception) -> None:
+        if self.environ.get("DEBUG", "").strip().lower() == "true":
+            import traceback  # noqa: PLC0415
+
+            self._print("".join(traceback.format_exception(error)))
+        self._print(
+            f"✗ Nx Report met a fault of its own ({type(error).__name__}). The step's result stands. "
+            "Set DEBUG: 'true' to see where, and report it."
+        )
 
     def _print_found(self, options: Settings, build: Build, found: Collection, summary: Summary) -> None:
         number = _number(options, build)
-        where = f"pull request {number}" if number else f"branch {build.branch}" if build.branch else f"tag {build.tag}"
+        ref = f"branch {build.branch}" if build.branch else f"tag {build.tag}" if build.tag else "no branch"
+        where = f"pull request {number}" if number else ref
         self._print(
             f"Nx Report {__version__} · {build.workspace}/{build.repository} · {where} · build {build.number} · "
             f"commit {build.commit[:12]}"
@@ -244,40 +325,14 @@ class Pipe:
         self._print(f"{SYMBOLS[summary.answer]} {head}{rest}")
         for run in summary.runs:
             self._print(f"  run: {render_comment.label(run)} ({', '.join(run.sources)})")
-        if not summary.runs:
-            self._print(f"  looked in: {', '.join(found.looked_in)}")
+        if not summary.runs and found.looked_in:
+            self._print(f"  looked in: {self.redactor.line(', '.join(found.looked_in))}")
         for line in found.ignored:
-            self._print(f"  ignored: {line}")
-        for line in (*found.notes, *found.hints):
-            self._print(f"  ! {line}")
-        if self.redactor.count:
-            self._print(
-                f"  ! {self.redactor.count} secret{'s' * (self.redactor.count > 1)} replaced in what is published"
-            )
-
-    def _rehearse(self, options: Settings, summary: Summary, frame: render_comment.Frame) -> int:
-        """DRY_RUN: print what would be written."""
-        self._print("DRY_RUN: nothing is written. The comment would be:\n")
-        self._print(self._body(summary, frame, None))
-        number = _number(options, frame.build)
-        if status := render_status.render(summary, frame.build, options.title, options.report_id, number):
-            self._print(
-                f"The build status would be {status.state.value}: {status.name}: {status.description} {status.url}"
-            )
-        return self._exit_code(options, summary, delivered=True)
-
-    def _exit_code(self, options: Settings | None, summary: Summary | None, *, delivered: bool) -> int:
-        fail_on = options.fail_on if options else frozenset()
-        if FailOn.DELIVERY_ERRORS in fail_on and not delivered:
-            return 1
-        return int(FailOn.FAILED_TASKS in fail_on and summary is not None and summary.answer.failed)
-
-    def _keep(self, checkout: Checkout, body: str) -> None:
-        """Keep the report in the clone: what could not be delivered can be read there."""
-        try:
-            checkout.keep(".nx-report/comment.md", body)
-        except OSError as error:
-            self._print(f"! .nx-report/comment.md could not be written ({error.strerror}); the report goes on")
+            self._print(f"  ignored: {self.redactor.line(line)}")
+        for line in (*found.notes, *(f"{hint.text}: {hint.line}" for hint in found.hints)):
+            self._print(f"  ! {self.redactor.line(line)}")
+        if count := self.redactor.count:
+            self._print(f"  ! {count} secret{'s' * (count > 1)} replaced in what is published")
 
 
 def _known_secrets(environ: Mapping[str, str]) -> list[str]:
@@ -286,17 +341,13 @@ def _known_secrets(environ: Mapping[str, str]) -> list[str]:
 
 def _hosts(environ: Mapping[str, str]) -> frozenset[str]:
     """Hosts whose run pages are linked besides Nx Cloud's own: the one of the run that is named by hand."""
-    url = environ.get("NX_RUN_URL", "")
+    url = environ.get("NX_RUN_URL", "").lower()
     return frozenset({url.split("/")[2]} if url.count("/") > 2 else ())  # noqa: PLR2004
 
 
 def _number(options: Settings, build: Build) -> int | None:
+    """The pull request's number where it is known beforehand, by which the build status goes."""
     return options.pull_request if isinstance(options.pull_request, int) else build.pull_request
-
-
-def _on_branch(build: Build, pull_request: PullRequest | None) -> Build:
-    """The build, on its pull request's source branch where no variable names one."""
-    return build if build.branch or build.tag or not pull_request else replace(build, branch=pull_request.branch)
 
 
 def _nothing(_: str) -> None:
@@ -313,7 +364,7 @@ def connect(options: Settings, build: Build, clock: Clock, debug: Callable[[str]
     from pipe.bitbucket.http import Http  # noqa: PLC0415
 
     if options.credential is None:
-        raise RuntimeError("settings let no run without a credential through")
+        raise RuntimeError("no adapter without a credential")
     return Cloud(Http(options.api_url, options.credential, clock, debug), build.workspace, build.repository)
 
 
@@ -321,12 +372,18 @@ def main() -> int:
     """Run the pipe in this process's environment."""
     from pipe.clock import Clock  # noqa: PLC0415
 
-    # Pipelines' log is UTF-8, whatever the container's locale.
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    return Pipe(
-        environ=os.environ,
-        working_directory=os.getcwd(),  # noqa: PTH109
-        clock=Clock(),
-        say=lambda line: print(line, flush=True),  # noqa: T201
-        connect=connect,
-    ).run()
+    # A name server that does not answer is waited for in C code, which no signal ends (resolv.conf(5)).
+    os.environ.setdefault("RES_OPTIONS", "timeout:2 attempts:1")
+    try:
+        working_directory = os.getcwd()  # noqa: PTH109
+    except OSError:
+        working_directory = "/"  # it was deleted; the clone directory is looked through all the same
+    return Pipe(os.environ, working_directory, Clock(), _say, connect).run()
+
+
+def _say(line: str) -> None:
+    """Write a line to the step's log: UTF-8 whatever the locale, and at once; a log that is closed stops nothing."""
+    rest = memoryview(f"{line}\n".encode("utf-8", "replace"))
+    with suppress(OSError):
+        while rest:
+            rest = rest[os.write(1, rest) :]

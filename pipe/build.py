@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from pipe.variables import UNEXPANDED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -64,12 +66,16 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
     """Read where the pipe runs, and a text for each variable that is missing or cannot be right.
 
     The names are those of Bitbucket's "Variables and secrets" page. A user can override any of them, so nothing is
-    taken over unchecked.
+    taken over unchecked. One that arrives as an unexpanded name (`$BITBUCKET_PR_ID` in a branch pipeline) is not set.
     """
     mistakes: list[str] = []
 
-    def variable(name: str, pattern: str, example: str, *, needed: bool = False) -> str | None:
+    def given(name: str) -> str:
         text = environ.get(name, "").strip()
+        return "" if UNEXPANDED.fullmatch(text) else text
+
+    def variable(name: str, pattern: str, example: str, *, needed: bool = False) -> str | None:
+        text = given(name)
         if re.fullmatch(pattern, text):
             return text
         if text or needed:
@@ -87,11 +93,12 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
         repository=needed("BITBUCKET_REPO_SLUG", slug, "shop"),
         commit=needed("BITBUCKET_COMMIT", r"[0-9a-f]{7,40}", "1f3c9ab02d41"),
         number=int(needed("BITBUCKET_BUILD_NUMBER", r"[0-9]{1,12}", "417")),
-        clone_dir=environ.get("BITBUCKET_CLONE_DIR", "").strip() or working_directory,
+        clone_dir=given("BITBUCKET_CLONE_DIR") or working_directory,
         branch=variable("BITBUCKET_BRANCH", r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}", "main"),
-        tag=environ.get("BITBUCKET_TAG", "").strip() or None,
+        tag=given("BITBUCKET_TAG") or None,
         pull_request=number(variable("BITBUCKET_PR_ID", r"[1-9][0-9]{0,8}", "12")),
         step_uuid=variable("BITBUCKET_STEP_UUID", r"\{?[0-9A-Za-z-]{1,64}\}?", "{5b0e…}"),
         step_run=number(variable("BITBUCKET_STEP_RUN_NUMBER", r"[1-9][0-9]{0,5}", "1")) or 1,
-        exit_code=variable("BITBUCKET_EXIT_CODE", r"-?[0-9]{1,5}", "1"),
+        # Whatever arrives and is not 0 is no success; what is no number is told as it is.
+        exit_code=re.sub(r"[^0-9A-Za-z-]", "", given("BITBUCKET_EXIT_CODE"))[:10] or None,
     ), mistakes

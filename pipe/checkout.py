@@ -6,6 +6,7 @@ place of a log would hold the pipe up for ever.
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
@@ -97,17 +98,30 @@ class Checkout:
     def find(self, pattern: str, bases: Iterable[str]) -> list[str]:
         """The files that a path or glob names: those of the first base in which it names any.
 
-        Links are resolved and may turn out to lie outside: `open` says so. Pipelines' own folder is left out.
+        `**` follows no link and enters neither what is installed nor git's and Pipelines' own folders. A found file may
+        be a link that leads outside: `open` says so.
         """
         for base in bases:
-            found = sorted(
-                os.path.normpath(os.path.join(base, name))
-                for name in glob.iglob(pattern, root_dir=base, recursive="**" in pattern)
-            )
-            found = [path for path in found if not path.startswith(os.path.join(self.root, ".bitbucket/"))]
+            folder, rest = _split_pattern(os.path.join(base, pattern))
+            if self.inside(folder) is None:
+                continue
+            found = sorted(self._matching(folder, rest)) if rest else [folder] if os.path.lexists(folder) else []
             if found:
                 return found
         return []
+
+    def _matching(self, folder: str, pattern: str) -> Iterator[str]:
+        if "**" not in pattern:
+            for name in glob.iglob(pattern, root_dir=folder):
+                if self.inside(os.path.join(folder, os.path.dirname(name))):  # noqa: PTH120
+                    yield os.path.normpath(os.path.join(folder, name))
+            return
+        for place, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if name not in ("node_modules", ".git", ".bitbucket")]
+            for name in names:
+                path = os.path.join(place, name)
+                if _fits(os.path.relpath(path, folder).split("/"), pattern.split("/")):
+                    yield path
 
     def keep(self, path: str, text: str) -> None:
         """Write a file below a folder of the clone's root, owned as the clone is. Raises OSError.
@@ -192,6 +206,22 @@ class Checkout:
             with self.open(os.path.join(packs, path)) as file:
                 found |= _in_pack_index(file, short)
         return found
+
+
+def _split_pattern(pattern: str) -> tuple[str, str]:
+    """The folder of a glob, which is a plain path, and the rest; a pattern without any wildcard is all path."""
+    parts = os.path.normpath(pattern).split("/")
+    wild = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return "/".join(parts[:wild]) or "/", "/".join(parts[wild:])
+
+
+def _fits(parts: list[str], patterns: list[str]) -> bool:
+    """Whether a path fits a glob, both in parts; `**` stands for any number of folders."""
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_fits(parts[start:], patterns[1:]) for start in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _fits(parts[1:], patterns[1:])
 
 
 def _write(directory: int, name: str, text: str) -> None:

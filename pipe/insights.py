@@ -5,7 +5,7 @@ Pure: runs and the step's exit code in, a `Summary` out. Nothing here is formatt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -21,15 +21,16 @@ class Answer(Enum):
     SUCCEEDED = "succeeded"
     TASKS_FAILED = "tasks failed"
     RUN_FAILED = "run failed"  # a run failed and no task says why
-    STEP_FAILED = "step failed"  # every run succeeded, the step did not
+    STEP_FAILED = "step failed"  # no run failed, the step did
     TIMED_OUT = "timed out"
     CANCELED = "canceled"
     IN_PROGRESS = "in progress"
+    NO_TASKS = "no tasks"  # nx ran and found nothing to do
     NOTHING_RAN = "nothing ran"
 
     @property
     def failed(self) -> bool:
-        """Whether the answer is a failure. Nothing having run is none by itself."""
+        """Whether the answer is a failure. Nothing having run is neither a failure nor a success."""
         return self in (Answer.TASKS_FAILED, Answer.RUN_FAILED, Answer.STEP_FAILED, Answer.TIMED_OUT)
 
 
@@ -72,6 +73,8 @@ def summarise(runs: Sequence[Run], exit_code: str | None) -> Summary:
                 failures[task.id] = task
     retried = tuple(name for name in failures if last[name].status is TaskStatus.SUCCESS and exit_code == "0")
     failed = tuple(task for name, task in failures.items() if name not in retried)
+    targets = {target for run in runs for target in run.targets}
+    failed = tuple(replace(task, target=task.target or _target(task, targets)) for task in failed)
     named = [task for task in last.values() if task.status is not TaskStatus.NOT_RUN]
     return Summary(
         answer=_answer(runs, failed, frozenset(retried), exit_code),
@@ -90,21 +93,28 @@ def summarise(runs: Sequence[Run], exit_code: str | None) -> Summary:
 def _answer(runs: Sequence[Run], failed: Sequence[Task], retried: frozenset[str], exit_code: str | None) -> Answer:
     if failed:
         return Answer.TASKS_FAILED
-    states = {run.status for run in runs if not _excused(run, retried)}
-    for status, answer in (
-        (RunStatus.FAILED, Answer.RUN_FAILED),
-        (RunStatus.TIMED_OUT, Answer.TIMED_OUT),
-        (RunStatus.CANCELED, Answer.CANCELED),
-    ):
-        if status in states:
-            return answer
     if not runs:
         return Answer.NOTHING_RAN
+    states = {run.status for run in runs if not _excused(run, retried)}
+    if RunStatus.FAILED in states:
+        return Answer.RUN_FAILED
+    if RunStatus.TIMED_OUT in states:
+        return Answer.TIMED_OUT
     if exit_code not in (None, "0"):
         return Answer.STEP_FAILED
+    if RunStatus.CANCELED in states:
+        return Answer.CANCELED
     if states & {RunStatus.IN_PROGRESS, RunStatus.NOT_STARTED}:
         return Answer.IN_PROGRESS
-    return Answer.SUCCEEDED
+    return Answer.NO_TASKS if all(run.stated_tasks == 0 and not run.tasks for run in runs) else Answer.SUCCEEDED
+
+
+def _target(task: Task, targets: set[str]) -> str | None:
+    """The target's name where it can be told from the configuration: there is none, or a run asked for that target."""
+    if ":" not in task.rest:
+        return task.rest
+    asked = [target for target in targets if f"{task.rest}:".startswith(f"{target}:")]
+    return max(asked, key=len, default=None)
 
 
 def _excused(run: Run, retried: frozenset[str]) -> bool:

@@ -62,12 +62,14 @@ class CacheStatus(Enum):
 class Task:
     """One `project:target[:configuration]` of a run.
 
-    `code` is the exit code where a record holds it. `cache` is None where no source says. `output` is the terminal
+    `target` is the target's name where a source tells it: it may hold a colon, so the id alone does not. `code` is the
+    exit code where a record holds it. `cache` is None where no source says. `output` is the terminal
     output as printed (ANSI codes and all) of a task that failed, None where no source has it; `flaky` is Nx's own word.
     """
 
     id: str
     status: TaskStatus
+    target: str | None = None
     cache: CacheStatus | None = None
     code: int | None = None
     start: datetime | None = None
@@ -78,13 +80,13 @@ class Task:
 
     @property
     def project(self) -> str:
-        """The part before the first colon that is not inside a package scope."""
-        return self.id.split(":", 1)[0]
+        """The project's name, which holds no colon."""
+        return self.id.partition(":")[0]
 
     @property
-    def target(self) -> str:
+    def rest(self) -> str:
         """The part after the project: target, and configuration where there is one."""
-        return self.id.split(":", 1)[1] if ":" in self.id else ""
+        return self.id.partition(":")[2]
 
     @property
     def cached(self) -> bool:
@@ -106,7 +108,8 @@ class Run:
 
     `command` is the command line where a source has it; printed logs seldom do, so `targets` and `projects` stand in
     (`project_count` where the log names only the number). `tasks` are the tasks that a source names, in its order,
-    those not run included. `stated_tasks` is a total that the log states without naming each task. `seconds` is the
+    those not run included. `stated_tasks` is a total that a source states, whether or not it names each task; 0 says
+    that nothing was there to run. `seconds` is the
     duration where a source states it. `errors` are Nx's own words where it failed apart from any task. `sources` says
     where each part came from, `cut` that a source ends before the run does.
     """
@@ -142,6 +145,14 @@ class Run:
         if self.start is not None and self.end is not None:
             return (self.end - self.start).total_seconds()
         return self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What to add so that the next build shows more: what it does, in our words, and the line to copy."""
+
+    text: str
+    line: str
 
 
 class BuildState(Enum):

@@ -1,6 +1,6 @@
 """What is written where, each channel apart from the others, and what came of it.
 
-A channel never raises: it returns an `Outcome` that says what was written, what was skipped and why, or what failed.
+Each returns an `Outcome` that says what was written or skipped, and why, and raises BitbucketError for what failed.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
-from pipe.bitbucket.errors import AnswerLost, BitbucketError, Forbidden, NotFound, Unavailable
+from pipe.bitbucket.errors import AnswerLost, BitbucketError, Forbidden, MissingScope, NotFound, Unavailable
 from pipe.render.comment import same
 from pipe.render.marker import Known, Marker, find
+from pipe.render.status import build_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +34,17 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of writing one thing; `text` says it in a line, with the link, the reason or what to do."""
+    """What came of writing one thing; `text` says it in a line, with the link, the reason or what to do.
+
+    Of a comment: `superseded` by a newer build of the same commit, `ordered` where the one that stood there told that
+    no newer one has reported.
+    """
 
     channel: str
     result: Result
     text: str
     superseded: bool = False
+    ordered: bool = False
 
 
 def find_pull_request(
@@ -83,30 +89,16 @@ def comment(
     """Bring the one comment of this report up to date, or make it.
 
     `body` renders the text, given the last result that an existing comment knows. `unless` is the reason why no comment
-    may be made where there is none, None where one may.
+    may be made where there is none, None where one may. Raises BitbucketError.
     """
-    try:
-        return _comment(bitbucket, pull_request, mine, body, unless=unless, clock=clock)
-    except BitbucketError as error:
-        return Outcome("Comment", Result.FAILED, str(error))
-
-
-def _comment(
-    bitbucket: Bitbucket,
-    pull_request: PullRequest,
-    mine: Marker,
-    body: Callable[[Known | None], str],
-    *,
-    unless: str | None,
-    clock: Clock,
-) -> Outcome:
-    refused = ""
+    refused, newer = "", None
     for group in _ours(bitbucket.comments(pull_request.id), mine.report_id):
         newest = max((marker for _, marker in group), key=lambda marker: (marker.build, marker.step_run))
         if reason := _superseded(newest, mine, pull_request.head):
-            return Outcome(
-                "Comment", Result.SKIPPED, f"{reason} {group[0][0].url}", superseded=newest.commit == mine.commit
-            )
+            # Anyone can copy a marker: only where no comment of ours is found does this one have the last word.
+            text, same_commit = f"{reason} {group[0][0].url}", _alike(newest.commit, mine.commit)
+            newer = newer or Outcome("Comment", Result.SKIPPED, text, superseded=same_commit)
+            continue
         existing = group[0][0]
         text = body(newest.known)
         try:
@@ -117,9 +109,10 @@ def _comment(
             continue
         extra = _delete(bitbucket, pull_request.id, [other for other, _ in group[1:]])
         word = "up to date already" if unchanged else "updated"
-        return Outcome(
-            "Comment", Result.UNCHANGED if unchanged else Result.WRITTEN, f"{word}{extra} {written.url or existing.url}"
-        )
+        result = Result.UNCHANGED if unchanged else Result.WRITTEN
+        return Outcome("Comment", result, f"{word}{extra} {written.url or existing.url}", ordered=True)
+    if newer:
+        return newer
     if unless:
         return Outcome("Comment", Result.SKIPPED, f"there is none and none is made: {unless}")
     made = _create(bitbucket, pull_request.id, mine, body(None), clock)
@@ -187,10 +180,20 @@ def _create(bitbucket: Bitbucket, pull_request: int, mine: Marker, text: str, cl
     )
 
 
-def build_status(bitbucket: Bitbucket, commit: str, status: BuildStatus) -> Outcome:
-    """Write the build status."""
+def build_status(bitbucket: Bitbucket, commit: str, status: BuildStatus, build: int, *, ordered: bool) -> Outcome:
+    """Write the build status, unless a newer build has. Raises BitbucketError.
+
+    `ordered` says that the comment has told already that no newer build of this commit has reported.
+    """
     try:
+        if not ordered:
+            theirs = build_number(bitbucket.build_description(commit, status.key) or "")
+            if theirs is not None and theirs > build:
+                return Outcome("Build status", Result.SKIPPED, f"it is of build {theirs}, which is newer than this one")
         bitbucket.set_build_status(commit, status)
-    except BitbucketError as error:
-        return Outcome("Build status", Result.FAILED, str(error))
+    except MissingScope:
+        raise
+    except Forbidden as error:
+        hint = "Only the token that made a build status can change it: the next commit has none of another's"
+        raise Forbidden(f"{error}. {hint}") from None
     return Outcome("Build status", Result.WRITTEN, f"{status.state.value} on {commit[:12]}: {status.description}")

@@ -35,6 +35,10 @@ class Redactor:
         """Plain text without secrets, line ends kept."""
         return self._masker.mask(plain(text))
 
+    def line(self, text: str) -> str:
+        """The same, on one line: a name with a line break in it could pose as a line of the log."""
+        return " ".join(self.text(text).split())
+
     def run(self, run: Run, clone_dir: str) -> Run:
         """A run whose every text is clean. Names of files in outputs begin at the clone directory."""
 
@@ -46,14 +50,19 @@ class Redactor:
 
         return replace(
             run,
-            command=self.text(run.command) if run.command else None,
-            targets=tuple(map(self.text, run.targets)),
-            projects=tuple(map(self.text, run.projects)),
+            command=self.line(run.command) if run.command else None,
+            targets=tuple(map(self.line, run.targets)),
+            projects=tuple(map(self.line, run.projects)),
             errors=tuple(map(output, run.errors)),
-            sources=tuple(map(self.text, run.sources)),
-            link=replace(run.link, url=self.text(run.link.url)) if run.link else None,
+            sources=tuple(map(self.line, run.sources)),
+            link=replace(run.link, url=self.line(run.link.url)) if run.link else None,
             tasks=tuple(
-                replace(task, id=self.text(task.id), output=output(task.output) if task.output else None)
+                replace(
+                    task,
+                    id=self.line(task.id),
+                    target=self.line(task.target) if task.target else None,
+                    output=output(task.output) if task.output else None,
+                )
                 for task in run.tasks
             ),
         )

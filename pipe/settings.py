@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bitbucket_pipes_toolkit import ArrayVariable, Pipe
 
-from pipe.variables import VARIABLES, CommentMode, FailOn, Variable
+from pipe.variables import UNEXPANDED, VARIABLES, CommentMode, FailOn, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,9 +119,9 @@ def read(environ: Mapping[str, str]) -> Settings:
         variables = {name: text for name, text in given.items() if name not in invalid.problems}
     for name, text in variables.items():
         values[name] = _BY_NAME[name].read(text)
-    listed, problem = _listed_logs(environ)
+    listed, log_notes, problem = _listed_logs(environ)
     mistakes += problem
-    credential, credential_notes = _credential(values, given, mistakes)
+    credential, credential_notes = _credential(values)
     if mistakes:
         raise Mistakes(mistakes)
     return Settings(
@@ -141,7 +141,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         debug=values.get("DEBUG", False),
         timeout=values.get("TIMEOUT", 120),
         api_url=values.get("BITBUCKET_API_URL", "https://api.bitbucket.org/2.0"),
-        notes=(*notes, *credential_notes, *_resembling(environ)),
+        notes=(*notes, *log_notes, *credential_notes, *_resembling(environ)),
     )
 
 
@@ -150,7 +150,7 @@ def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     given, notes = {}, []
     for name in _BY_NAME:
         text = environ.get(name, "").strip()
-        if re.fullmatch(r"\$\{?[A-Za-z_][A-Za-z0-9_]*\}?", text):
+        if UNEXPANDED.fullmatch(text):
             notes.append(
                 f"{name} is not set: it arrived as the name {text}, so no variable of that name is defined here"
             )
@@ -159,21 +159,24 @@ def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     return given, notes
 
 
-def _listed_logs(environ: Mapping[str, str]) -> tuple[tuple[str, ...], list[str]]:
-    """NX_LOGS as a YAML list, which arrives as NX_LOGS_COUNT, NX_LOGS_0, … (the toolkit's array variable)."""
+def _listed_logs(environ: Mapping[str, str]) -> tuple[tuple[str, ...], list[str], list[str]]:
+    """NX_LOGS as a YAML list, which arrives as NX_LOGS_COUNT, NX_LOGS_0, … (the toolkit's array variable).
+
+    Gives the entries, notes on those that did not arrive, and mistakes.
+    """
     count = environ.get("NX_LOGS_COUNT", "").strip()
     if not count:
-        return (), []
+        lost = "NX_LOGS_0" in environ
+        return (), ["NX_LOGS_0 is ignored: NX_LOGS_COUNT, which comes with a YAML list, is not set"] if lost else [], []
     if not re.fullmatch(r"[0-9]{1,3}", count):
-        return (), [f"NX_LOGS_COUNT {count[:20]!r} is not a number below 1000. Correct: NX_LOGS as a YAML list"]
-    texts = ArrayVariable("NX_LOGS", {**environ, "NX_LOGS_COUNT": count})
-    return tuple(text.strip() for text in texts if text and text.strip()), []
+        return (), [], [f"NX_LOGS_COUNT {count[:20]!r} is not a number below 1000. Correct: NX_LOGS as a YAML list"]
+    texts = [text.strip() for text in ArrayVariable("NX_LOGS", {**environ, "NX_LOGS_COUNT": count}) if text]
+    missing = int(count) - len(texts)
+    return tuple(filter(None, texts)), [f"NX_LOGS: {missing} of {count} entries did not arrive"] if missing else [], []
 
 
-def _credential(
-    values: Mapping[str, Any], given: Mapping[str, str], mistakes: list[str]
-) -> tuple[Credential | None, list[str]]:
-    """The one credential to use; adds to `mistakes` where one is incomplete or missing."""
+def _credential(values: Mapping[str, Any]) -> tuple[Credential | None, list[str]]:
+    """The one credential to use, and what to say of it. None is no mistake: a removed token must not fail builds."""
     access = values.get("BITBUCKET_ACCESS_TOKEN")
     token, email = values.get("ATLASSIAN_API_TOKEN"), values.get("ATLASSIAN_ACCOUNT_EMAIL")
     user = email or values.get("BITBUCKET_USERNAME")
@@ -182,19 +185,10 @@ def _credential(
         return Credential(access), both
     if token and user:
         return Credential(token, user, user_is_email=email is not None), []
-    if "BITBUCKET_ACCESS_TOKEN" in given:
-        return None, []  # it is wrong, which is said already
-    if "ATLASSIAN_API_TOKEN" in given:
-        if not {"ATLASSIAN_ACCOUNT_EMAIL", "BITBUCKET_USERNAME"} & given.keys():
-            mistakes.append(
-                "ATLASSIAN_ACCOUNT_EMAIL is not set: an API token goes with the e-mail of its account. "
-                "Correct: ATLASSIAN_ACCOUNT_EMAIL: ci-bot@example.com"
-            )
-    elif "ATLASSIAN_ACCOUNT_EMAIL" in given or not values.get("DRY_RUN"):
-        mistakes.append(
-            "ATLASSIAN_API_TOKEN is not set, nor is BITBUCKET_ACCESS_TOKEN: without one nothing can be written. "
-            "Correct: ATLASSIAN_API_TOKEN: $ATLASSIAN_API_TOKEN (a secured variable of the repository)"
-        )
+    if token:
+        return None, ["ATLASSIAN_ACCOUNT_EMAIL is not set: an API token goes with the e-mail of its account"]
+    if email:
+        return None, ["ATLASSIAN_API_TOKEN is not set: the e-mail alone is no credential"]
     return None, []
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# How the name of an undefined variable arrives where nothing replaces it by an empty string.
+UNEXPANDED = re.compile(r"\$\{?[A-Za-z_][A-Za-z0-9_]*\}?")
+
+
 class CommentMode(Enum):
     """When a comment is made."""
 

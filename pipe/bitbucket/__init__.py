@@ -37,5 +37,8 @@ class Bitbucket(Protocol):
     def set_build_status(self, commit: str, status: BuildStatus) -> None:
         """Make or replace the build status of that key on a commit."""
 
+    def build_description(self, commit: str, key: str) -> str | None:
+        """The description of the build status of that key on a commit, None where there is none."""
+
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pipe.bitbucket.errors import Rejected
+from pipe.bitbucket.errors import AnswerLost, NotFound, Rejected
 from pipe.model import Comment, PullRequest
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ class Cloud:
             "sort": "-updated_on",
             "pagelen": _PULL_REQUESTS_PER_PAGE,
         }
-        page = self._get("/pullrequests", f"open pull requests of branch {branch}", params)
+        page = self._get("/pullrequests", "list of pull requests", params)
         here = self._full_name.lower()
         return [
             found
-            for value in _values(page)
+            for value in _values(page, "list of pull requests")
             # A fork may have a branch of the same name.
-            if _at(_at(value, "source"), "repository").get("full_name", here).lower() == here
+            if str(_at(_at(value, "source"), "repository").get("full_name") or here).lower() == here
             and (found := _pull_request(value)).open
             and found.branch == branch
         ]
@@ -81,7 +81,11 @@ class Cloud:
     def create_comment(self, pull_request: int, body: str) -> Comment:
         """Make a comment. Raises AnswerLost where it may have been made all the same."""
         path = f"{self._base}/pullrequests/{pull_request}/comments"
-        return _comment(self._http.request("POST", path, "comment", json=_content(body), repeatable=False))
+        answer = self._http.request("POST", path, "comment", json=_content(body), repeatable=False)
+        try:
+            return _comment(answer)
+        except Rejected as error:
+            raise AnswerLost(str(error)) from None
 
     def update_comment(self, pull_request: int, comment: Comment, body: str) -> Comment:
         """Replace a comment's text."""
@@ -104,7 +108,19 @@ class Cloud:
         }
         if status.branch:
             body["refname"] = status.branch
-        self._http.request("POST", f"{self._base}/commit/{commit}/statuses/build", "build status", json=body)
+        path = f"{self._base}/commit/{commit}/statuses/build"
+        answer = self._http.request("POST", path, "build status", json=body)
+        if not isinstance(answer, dict) or answer.get("key") != status.key:
+            raise Rejected("build status: the answer does not confirm that it was written. Check BITBUCKET_API_URL")
+
+    def build_description(self, commit: str, key: str) -> str | None:
+        """The description of the build status of that key on a commit, None where there is none."""
+        path = f"{self._base}/commit/{commit}/statuses/build/{quote(key, safe='')}"
+        try:
+            answer = self._http.request("GET", path, "build status")
+        except NotFound:
+            return None
+        return str(answer.get("description") or "") if isinstance(answer, dict) else None
 
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""
@@ -115,16 +131,21 @@ class Cloud:
 
     def _get(self, path: str, what: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         answer = self._http.request("GET", self._base + path, what, params=params)
-        return answer if isinstance(answer, dict) else {}
+        if not isinstance(answer, dict):
+            raise Rejected(f"{what}: the answer is not what Bitbucket sends. Check BITBUCKET_API_URL")
+        return answer
 
     def _pages(self, path: str, what: str, params: dict[str, str]) -> Iterator[dict[str, Any]]:
         """Every value of a paged list. `next` is opaque, and followed only below the API's own address."""
         page = self._get(path, what, params)
+        seen: set[str] = set()
         for _ in range(_PAGES):
-            yield from _values(page)
-            if not (following := page.get("next")):
+            yield from _values(page, what)
+            following = str(page.get("next") or "")
+            if not following or following in seen:
                 return
-            page = self._http.request("GET", str(following), what) or {}
+            seen.add(following)
+            page = self._http.request("GET", following, what)
         raise Rejected(f"{what}: more than {_PAGES} pages")
 
 
@@ -132,16 +153,20 @@ def _content(body: str) -> dict[str, dict[str, str]]:
     return {"content": {"raw": body}}
 
 
-def _values(page: dict[str, Any]) -> list[dict[str, Any]]:
-    values = page.get("values")
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+def _values(page: Any, what: str) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """A page's values. What is no page is an error: to take it for an empty one would make a second comment."""
+    values = page.get("values") if isinstance(page, dict) else None
+    if not isinstance(values, list):
+        raise Rejected(f"{what}: the answer is no page of a list. Check BITBUCKET_API_URL")
+    return [value for value in values if isinstance(value, dict)]
 
 
 def _pull_request(value: dict[str, Any]) -> PullRequest:
+    number = _id(value)
     source = _at(value, "source")
     state = str(value.get("state", ""))
     return PullRequest(
-        id=_id(value),
+        id=number,
         open=state == "OPEN",
         state=state.lower(),
         head=str(_at(source, "commit").get("hash", "")),
@@ -152,9 +177,10 @@ def _pull_request(value: dict[str, Any]) -> PullRequest:
 
 
 def _comment(value: dict[str, Any]) -> Comment:
+    number = _id(value)
     author = _at(value, "user").get("uuid")
     return Comment(
-        id=_id(value),
+        id=number,
         body=str(_at(value, "content").get("raw", "")),
         author=author if isinstance(author, str) else None,
         url=str(_at(_at(value, "links"), "html").get("href", "")),

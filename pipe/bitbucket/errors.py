@@ -15,6 +15,10 @@ class Forbidden(BitbucketError):
     """403: the token lacks a scope or permission, or the thing is another account's."""
 
 
+class MissingScope(Forbidden):
+    """403 that names a scope which the token lacks."""
+
+
 class NotFound(BitbucketError):
     """404: it does not exist, or the token may not see it."""
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.util.retry import Retry
 
-from pipe.bitbucket.errors import AnswerLost, BitbucketError, Forbidden, NotFound, Rejected, Unauthorized, Unavailable
+from pipe.bitbucket.errors import (
+    AnswerLost,
+    BitbucketError,
+    Forbidden,
+    MissingScope,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
@@ -65,7 +74,7 @@ class Http:
 
         """
         url = path if "://" in path else self.origin + path
-        if not url.startswith(self.origin + "/"):
+        if not url.startswith(self.origin + "/") or "/../" in url:
             raise Rejected(f"{what}: Bitbucket named an address outside {self.origin}, which is not followed")
         policy = Retry(total=_TRIES, backoff_factor=1.0, backoff_jitter=1.0, backoff_max=30.0)
         while True:
@@ -123,9 +132,10 @@ class Http:
     def _failed(self, response: requests.Response, what: str, *, repeatable: bool) -> BitbucketError:
         status = response.status_code
         said = _said(response)
-        if status in (401, 403):
-            kind = Unauthorized if status == 401 else Forbidden  # noqa: PLR2004
-            return kind(f"{what}: {self._refusal(response)}")
+        if status == 401:  # noqa: PLR2004
+            return Unauthorized(f"{what}: the token was not accepted (401){said}. {self._hint()}")
+        if status == 403:  # noqa: PLR2004
+            return _forbidden(response, what)
         if status == 404:  # noqa: PLR2004
             return NotFound(f"{what}: not found (404){said}. It does not exist, or the token has no access to it")
         if status == 429:  # noqa: PLR2004
@@ -144,35 +154,38 @@ class Http:
             return Rejected(f"{what}: redirected ({status}), which is not followed. Check BITBUCKET_API_URL")
         return Rejected(f"{what}: Bitbucket rejected the request ({status}){said}")
 
-    def _refusal(self, response: requests.Response) -> str:
-        """Why a token is refused and what to do, from the status, the error's detail and the scope headers."""
-        error = _error(response)
-        detail = error.get("detail")
-        basic = self._credential.user is not None
-        if response.status_code == 401:  # noqa: PLR2004
-            if basic and not self._credential.user_is_email:
-                hint = (
-                    "BITBUCKET_USERNAME is in use: Bitbucket's REST API wants the e-mail of the Atlassian account "
-                    "(ATLASSIAN_ACCOUNT_EMAIL); the username is for git alone"
-                )
-            elif basic:
-                hint = (
-                    "Check that ATLASSIAN_ACCOUNT_EMAIL is the e-mail of the token's account and that "
-                    "ATLASSIAN_API_TOKEN is an API token with scopes for Bitbucket that has not expired"
-                )
-            else:
-                hint = "Check that BITBUCKET_ACCESS_TOKEN is an access token of this repository, project or workspace"
-            return f"the token was not accepted (401){_said(response)}. {hint}"
-        required, granted = _scopes(detail, "required"), _scopes(detail, "granted")
-        if not required:
-            required = response.headers.get("X-Accepted-Oauth-Scopes", "")
-            granted = granted or response.headers.get("X-Oauth-Scopes", "")
-        needs = f" It needs the scope {plain(required)[:200]}." if required else ""
-        has = f" It has {plain(granted)[:200]}." if granted else ""
+    def _hint(self) -> str:
+        """What to check where a token is not accepted."""
+        if self._credential.user is None:
+            return "Check that BITBUCKET_ACCESS_TOKEN is an access token of this repository, project or workspace"
+        if not self._credential.user_is_email:
+            return (
+                "BITBUCKET_USERNAME is in use: Bitbucket's REST API wants the e-mail of the Atlassian account "
+                "(ATLASSIAN_ACCOUNT_EMAIL); the username is for git alone"
+            )
         return (
-            f"not allowed (403){_said(response)}.{needs}{has} Give the token that scope, "
-            "and its account write access to the repository's pull requests"
+            "Check that ATLASSIAN_ACCOUNT_EMAIL is the e-mail of the token's account and that ATLASSIAN_API_TOKEN is "
+            "an API token with scopes for Bitbucket that has not expired"
         )
+
+
+def _forbidden(response: requests.Response, what: str) -> BitbucketError:
+    """Which scope is missing where the error's detail says so, else what else it can be.
+
+    The scope headers are told only: a classic scope implies others, so they prove nothing.
+    """
+    detail = _error(response).get("detail")
+    granted = _scopes(detail, "granted")
+    text = f"{what}: not allowed (403){_said(response)}"
+    if missing := [scope for scope in _scopes(detail, "required") if scope not in granted]:
+        has = f" It has {', '.join(granted)}." if granted else ""
+        return MissingScope(f"{text}. The token lacks the scope {', '.join(missing)}.{has} Make one with it")
+    wants, has = (response.headers.get(f"X-{name}Oauth-Scopes", "") for name in ("Accepted-", ""))
+    scopes = f" (Bitbucket asks for the scope {plain(wants)[:200]}, the token has {plain(has)[:200]})" if wants else ""
+    return Forbidden(
+        f"{text}. The token's account needs access to the repository{scopes}, unless what is to be changed belongs to "
+        "another account or token"
+    )
 
 
 def _sign(credential: Credential) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
@@ -211,12 +224,12 @@ def _said(response: requests.Response) -> str:
     if isinstance(fields, dict):
         words += [f"{name}: {text[0] if isinstance(text, list) and text else text}" for name, text in fields.items()]
     text = " · ".join(dict.fromkeys(" ".join(plain(word).split()) for word in words if word))
-    return f": {text[:300]}" if text else ""
+    return f": {text[:300].rstrip('. ')}" if text else ""
 
 
-def _scopes(detail: object, key: str) -> str:
+def _scopes(detail: object, key: str) -> list[str]:
     value = detail.get(key) if isinstance(detail, dict) else None
-    return ", ".join(str(scope) for scope in value) if isinstance(value, list) else ""
+    return [plain(str(scope))[:80] for scope in value[:20]] if isinstance(value, list) else []
 
 
 def _seconds(response: requests.Response) -> float | None:

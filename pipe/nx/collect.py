@@ -11,24 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipe.checkout import Unreadable
-from pipe.model import Run, TaskStatus
+from pipe.model import Hint, Run, TaskStatus
 from pipe.nx import merge, printed, run_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipe.checkout import Checkout
     from pipe.settings import Settings
 
 DEFAULT_LOGS = ".nx-report/*.log"
-# Keeps what an nx command prints, stderr too, and its exit code, in any POSIX shell and without `pipefail`. The
-# folder's .gitignore comes first: an untracked file in a root project changes the hashes of its tasks.
+# Keeps what an nx command prints, stderr too, and its exit code, in any POSIX shell, without `pipefail` and even where
+# nothing can be written: the code travels through descriptor 3, the output through 4. The folder's .gitignore comes
+# first: an untracked file in a root project changes the hashes of its tasks. The step's UUID in the name keeps an
+# artifact of another step apart.
 RECIPE = (
-    "mkdir -p .nx-report; echo '*' > .nx-report/.gitignore; "
-    "{ code=0; npx nx affected -t lint test build 2>&1 || code=$?; echo $code > .nx-report/code; } "
-    "| tee -a .nx-report/nx.log; (exit $(cat .nx-report/code))"
+    "mkdir -p .nx-report && echo '*' > .nx-report/.gitignore || :; "
+    "{ code=$({ { npx nx affected -t lint test build 2>&1 && echo 0 >&3 || echo $? >&3; } "
+    '| tee -a ".nx-report/nx-$BITBUCKET_STEP_UUID.log" >&4; } 3>&1) || :; } 4>&1; (exit ${code:-1})'
 )
-_RUN_JSON_LIMIT = 64 << 20
+_RUN_JSON_LIMIT = 16 << 20
 _OUTPUT_LIMIT = 8 << 20
 _CONFIG_LIMIT = 4 << 20
 # From here on Nx keeps its record in the home directory, which a pipe's container does not see.
@@ -46,7 +48,7 @@ class Collection:
     runs: tuple[Run, ...] = ()
     looked_in: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-    hints: tuple[str, ...] = ()
+    hints: tuple[Hint, ...] = ()
     notes: tuple[str, ...] = ()
     workspace: str = ""
     last_run_only: bool = False
@@ -96,6 +98,8 @@ def collect(
     recorded = _recorded(search, workspace, settings.cache_directory)
     logged = _logged(search, settings.logs, (working_directory, workspace, checkout.root), hosts)
     runs = merge.name_by_hand(merge.merge(recorded, logged), settings.run_url, settings.run_status)
+    if settings.run_url and not any(run.link and run.link.url == settings.run_url for run in runs):
+        search.notes.append("NX_RUN_URL alone is no run: nothing says how it ended. Add NX_RUN_STATUS")
     for run in runs:
         debug(f"source: {run.command or 'a run'}: {', '.join(run.sources)}: {run.status.value}, {len(run.tasks)} tasks")
     for line in search.ignored:
@@ -104,7 +108,7 @@ def collect(
         runs=runs,
         looked_in=tuple(dict.fromkeys(search.looked_in)),
         ignored=tuple(search.ignored),
-        hints=_hints(search, workspace, found=bool(runs), logged=bool(logged), recorded=recorded is not None),
+        hints=() if settings.run_status else _hints(search, workspace, logged, recorded),
         notes=tuple(dict.fromkeys(search.notes)),
         workspace=workspace,
         last_run_only=recorded is not None and not logged,
@@ -220,27 +224,24 @@ def _logged(search: _Search, given: tuple[str, ...], bases: tuple[str, ...], hos
 # --- what to add when something cannot be seen ------------------------------------------------------------------------
 
 
-def _hints(search: _Search, workspace: str, *, found: bool, logged: bool, recorded: bool) -> tuple[str, ...]:
+def _hints(search: _Search, workspace: str, logged: Sequence[Run], recorded: Run | None) -> tuple[Hint, ...]:
+    if any(run.cut for run in logged):
+        return (Hint("A log ends before nx does; from Nx 22.7 on its last lines go to stderr. Keep both", RECIPE),)
     if logged:
         return ()
-    capture = f"To see every nx command of the step, keep what it prints: {RECIPE}"
-    if recorded or found:
-        return (capture,) if recorded else ()
+    capture = Hint("To see every nx command of the step, keep what it prints", RECIPE)
+    if recorded:
+        return (capture,)
+    if not Path(workspace, "nx.json").is_file():
+        setting = "WORKSPACE_DIR: path/to/the/workspace"
+        where = "There is no nx.json in the working directory or above it. Add to the pipe's variables"
+        return (Hint(where, setting), capture)
     version = nx_version(search.checkout, workspace)
-    at_home = version is None or version >= _NX_RECORD_AT_HOME
-    lines = []
-    if at_home:
-        which = f"Nx {version} keeps" if version else "Nx 23 and later keep"
-        lines.append(
-            f"{which} its record outside the clone. Add before nx: "
-            "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"
-        )
-    elif not Path(workspace, "nx.json").is_file():
-        lines.append(
-            f"There is no nx.json in {search.checkout.name(workspace)}: name the workspace with WORKSPACE_DIR, "
-            "or run the pipe in its folder"
-        )
-    return (*lines, capture)
+    if version is not None and version < _NX_RECORD_AT_HOME:
+        return (capture,)
+    which = f"Nx {version} keeps its" if version else "Nx 23 and later keep their"
+    place = "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"
+    return (Hint(f"{which} record outside the clone. Add before nx", place), capture)
 
 
 def nx_version(checkout: Checkout, workspace: str) -> int | None:

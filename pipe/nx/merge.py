@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipe.model import Link, Run, RunStatus, Task, TaskStatus
+from pipe.nx.printed.words import reasons
 from pipe.terminal import strip_escapes
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ def _fit(recorded: Run, printed: Run) -> tuple[bool, float] | None:
         return None
     theirs = {task.id for task in printed.tasks if task.status is not TaskStatus.NOT_RUN}
     ours = {task.id for task in recorded.tasks}
+    if not theirs and not ours and recorded.status is printed.status is RunStatus.SUCCEEDED:
+        return True, 1.0  # both say that there was nothing to run
     if not theirs or not ours:
         # The log names no task: what its headline says must be what the record holds.
-        known = bool(printed.targets) and set(printed.targets) <= {task.target.split(":")[0] for task in recorded.tasks}
+        known = bool(printed.targets) and set(printed.targets) <= {task.target or task.rest for task in recorded.tasks}
         return (False, 0.0) if known and not theirs else None
     shared = len(theirs & ours)
     share = shared / (len(theirs) if printed.cut else len(theirs | ours))
@@ -112,21 +115,25 @@ def _join_tasks(recorded: Task, printed: Task) -> Task:
         recorded,
         status=max(recorded.status, printed.status, key=_SEVERITY.__getitem__),
         cache=recorded.cache or printed.cache,
-        output=_output(recorded.output, printed.output),
+        output=_output(recorded, printed),
         flaky=recorded.flaky or printed.flaky,
     )
 
 
-def _output(recorded: str | None, printed: str | None) -> str | None:
+def _output(recorded: Task, printed: Task) -> str | None:
     """The better of a task's two outputs.
 
     The record's is whole, while in a log it may be torn by what ran at the same time. But the record keeps one output
-    for a hash: where it has next to nothing of what this run printed, it is of another attempt at the task.
+    for a hash: where it has next to nothing of what this run printed, it is of another attempt at the task. What Nx
+    itself says of why a task failed is in the log alone.
     """
-    if not recorded or not printed:
-        return recorded or printed
-    lines, others = _lines(recorded), _lines(printed)
-    return recorded if not others or len(lines & others) >= len(lines) * _ALIKE_OUTPUT else printed
+    if not recorded.output or not printed.output:
+        return recorded.output or printed.output
+    lines, others = _lines(recorded.output), _lines(printed.output)
+    if others and len(lines & others) < len(lines) * _ALIKE_OUTPUT:
+        return printed.output
+    reason = reasons(printed.output.encode("utf-8", "replace")).get(recorded.id)
+    return f"{recorded.output.rstrip()}\n{reason}\n" if reason else recorded.output
 
 
 def _lines(output: str) -> set[str]:

@@ -42,6 +42,7 @@ def read(data: bytes, source: str) -> Run:
         command=_text(run.get("command")),
         start=_time(run.get("startTime")),
         end=_time(run.get("endTime")),
+        stated_tasks=len(tasks),
         sources=(source,),
     )
 
@@ -55,12 +56,20 @@ def _task(entry: object) -> Task | None:
         id=name,
         # No code at all is not a success: the worst that is not contradicted.
         status=TaskStatus.SUCCESS if code == 0 else TaskStatus.FAILURE,
+        target=_target(entry),
         cache=_CACHE.get(str(entry.get("cacheStatus"))),
         code=code,
         start=_time(entry.get("startTime")),
         end=_time(entry.get("endTime")),
         hash=_text(entry.get("hash")),
     )
+
+
+def _target(entry: dict[str, object]) -> str | None:
+    """The target's name, which may hold a colon; None where the entry does not fit its own id."""
+    project, target = _text(entry.get("projectName")), _text(entry.get("target"))
+    fits = project and target and f"{entry['taskId']}:".startswith(f"{project}:{target}:")
+    return target if fits else None
 
 
 def _text(value: object) -> str | None:
@@ -73,6 +82,6 @@ def _time(value: object) -> datetime | None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(value / 1000, UTC)
         moment = datetime.fromisoformat(str(value))
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

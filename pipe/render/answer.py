@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipe.insights import Answer, Summary
+from pipe.model import RunStatus
 from pipe.render.text import count, duration
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ SYMBOLS = {
     Answer.TIMED_OUT: "✗",
     Answer.CANCELED: "■",
     Answer.IN_PROGRESS: "…",
+    Answer.NO_TASKS: "–",
     Answer.NOTHING_RAN: "?",
 }
 
@@ -49,12 +51,16 @@ def _sentence(summary: Summary, quote: Callable[[str], str], names: int) -> tupl
                 return "nx failed:", f" {quote(reason)}"
             return "nx failed", f" after {tasks} succeeded" if summary.total else " before any task ran"
         case Answer.STEP_FAILED:
-            return f"the step failed (exit {summary.exit_code})", f" after {tasks} succeeded"
+            ended = all(run.status is RunStatus.SUCCEEDED for run in summary.runs)
+            when = f"after {tasks} succeeded" if ended else f"before nx ended · {tasks} so far"
+            return f"the step failed (exit {summary.exit_code})", f" {when}"
         case Answer.SUCCEEDED if summary.total:
             cached = f", {summary.cached:,} from the cache" if summary.cached else ""
             return f"{tasks} succeeded", cached + (f", in {duration(summary.seconds)}" if summary.seconds else "")
         case Answer.SUCCEEDED:
-            return "nothing to run", ", no task was affected"
+            return "succeeded", ""
+        case Answer.NO_TASKS:
+            return "no task was run", " · nx found nothing to do"
         case Answer.NOTHING_RAN if summary.exit_code not in (None, "0"):
             return "no run found", f" · the step failed (exit {summary.exit_code}) before Nx ran"
         case Answer.NOTHING_RAN:

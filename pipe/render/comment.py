@@ -9,21 +9,22 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pipe.insights import Answer, Summary
-from pipe.model import Run, RunStatus, Task, TaskStatus
+from pipe.model import Hint, Run, RunStatus, Task, TaskStatus
 from pipe.render.answer import SYMBOLS, answer
 from pipe.render.markdown import code, fence, link, table
 from pipe.render.marker import Known, Marker
 from pipe.render.text import count, duration, moment
-from pipe.telling import telling_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from pipe.build import Build
+    from pipe.telling import Telling
 
 LIMIT = 30_000
 
@@ -47,7 +48,7 @@ class Frame:
     last_run_only: bool = False
     looked_in: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-    hints: tuple[str, ...] = ()
+    hints: tuple[Hint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ _LADDER = (
     _Detail(lines=0, sections=0, rows=1, names=1),
 )
 _READABLE_LINES = 100
+_LONGEST_COMMAND = 500
 _LAST_RUN_ONLY = (
     "This is the last nx command of the step only. To see all of them, keep what nx prints in `.nx-report/nx.log`; "
     "the step's log has the line to add."
@@ -222,7 +224,7 @@ def _failures(summary: Summary, frame: Frame, detail: _Detail) -> list[str]:
     parts = []
     for task in summary.failed[: detail.sections]:
         parts.append(_heading(task))
-        excerpt = telling_lines(task.output, detail.lines) if task.output and detail.lines else None
+        excerpt = _telling(task.output).excerpt(detail.lines) if task.output and detail.lines else None
         if excerpt and excerpt.lines:
             parts.append(fence(list(excerpt.lines)))
             if excerpt.left_out:
@@ -239,6 +241,14 @@ def _failures(summary: Summary, frame: Frame, detail: _Detail) -> list[str]:
     return parts
 
 
+@lru_cache(maxsize=_LADDER[0].sections)
+def _telling(output: str) -> Telling:
+    """Read an output once, however often the comment is rendered."""
+    from pipe.telling import Telling  # noqa: PLC0415 - not needed where nothing failed
+
+    return Telling(output)
+
+
 def _heading(task: Task) -> str:
     text = f"**{code(task.id)}**"
     if task.start and task.end:
@@ -250,19 +260,27 @@ def _reproduce(failed: Sequence[Task], frame: Frame, detail: _Detail) -> str:
     """The one command that runs what failed again."""
     if not failed or not detail.sections:
         return ""
-    if len(failed) == 1:
-        words = ["run", shlex.quote(failed[0].id)]
+    known = [task.target for task in failed if task.target]
+    configurations = {task.rest[len(task.target) + 1 :] for task in failed if task.target}
+    if len(failed) > 1 and len(known) == len(failed) and len(configurations) == 1:
+        targets = " ".join(dict.fromkeys(map(shlex.quote, known)))
+        command = f"{frame.nx} run-many -t {targets}"
+        only = f"{command} -p {' '.join(dict.fromkeys(shlex.quote(task.project) for task in failed))}"
+        command = only if len(only) <= _LONGEST_COMMAND else command
+        if configuration := configurations.pop():
+            command += f" -c {shlex.quote(configuration)}"
     else:
-        parts = [task.target.split(":", 1) for task in failed]
-        configurations = {part[1] if len(part) > 1 else "" for part in parts}
-        words = ["run-many", "-t", *dict.fromkeys(shlex.quote(part[0]) for part in parts)]
-        words += ["-p", *dict.fromkeys(shlex.quote(task.project) for task in failed)]
-        if len(configurations) == 1 and (configuration := configurations.pop()):
-            words += ["-c", shlex.quote(configuration)]
-    command = " ".join([frame.nx, *words])
-    if len(command) > 500 or not command.isprintable() or "`" in command:  # noqa: PLR2004
+        # A configuration is one task's alone, and so is a target that cannot be told from it.
+        command = "; ".join(f"{frame.nx} run {shlex.quote(task.id)}" for task in failed)
+    if len(command) > _LONGEST_COMMAND or not command.isprintable():
         return ""
-    return f"Try it{f' in {code(frame.folder)}' if frame.folder else ''}: {code(command, limit=500)}"
+    return f"Try it{f' in {code(frame.folder)}' if frame.folder else ''}: {_command(command)}"
+
+
+def _command(command: str) -> str:
+    """A command to be copied: as it is, so in a block of its own where a code span would change it."""
+    span = code(command, limit=_LONGEST_COMMAND)
+    return span if span == f"`{command}`" else "\n\n" + fence([command])
 
 
 # --- nothing found ----------------------------------------------------------------------------------------------------
@@ -276,9 +294,7 @@ def _nothing_found(frame: Frame, known: Known | None) -> list[str]:
     if frame.looked_in:
         parts.append("Looked in " + ", ".join(code(place) for place in frame.looked_in[:6]) + ".")
     parts += [f"Ignored: {code(line, limit=300)}" for line in frame.ignored[:6]]
-    parts += [
-        f"{before}: {code(command, limit=500)}" for before, command in (hint.split(": ", 1) for hint in frame.hints)
-    ]
+    parts += [f"{hint.text}: {_command(hint.line)}" for hint in frame.hints]
     return parts
 
 

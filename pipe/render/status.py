@@ -25,8 +25,11 @@ _STATES = {
 
 
 def render(summary: Summary, build: Build, title: str, report_id: str, pull_request: int | None) -> BuildStatus | None:
-    """The build status, None where there is nothing to say: no run, and a step that did not fail."""
-    if summary.answer is Answer.NOTHING_RAN and not build.failed:
+    """The build status, None where there is nothing to say: nothing ran, and the step did not fail.
+
+    Never green where nothing ran, which a command that names no project's target does too.
+    """
+    if summary.answer in (Answer.NOTHING_RAN, Answer.NO_TASKS) and not build.failed:
         return None
     links = [run.link.url for run in summary.runs if run.link and run.link.live]
     url = links[0] if len(summary.runs) == 1 and links else build.step_url
@@ -34,16 +37,23 @@ def render(summary: Summary, build: Build, title: str, report_id: str, pull_requ
         key=key(report_id, pull_request, build.branch or build.tag or ""),
         state=_STATES.get(summary.answer, BuildState.FAILED),
         name=shorten(title, NAME_LIMIT),
-        description=shorten(describe(summary), DESCRIPTION_LIMIT),
+        description=describe(summary, build.number),
         url=url if len(url) <= URL_LIMIT else build.step_url,
         branch=build.branch,
     )
 
 
-def describe(summary: Summary) -> str:
-    """The answer as plain text in one line."""
+def describe(summary: Summary, build: int) -> str:
+    """The answer as plain text in one line, and the build's number, by which a late build sees that it is late."""
     head, rest = answer(summary, str, 20)
-    return head[0].upper() + head[1:] + rest
+    end = f" · build {build}"
+    return shorten(head[0].upper() + head[1:] + rest, DESCRIPTION_LIMIT - len(end)) + end
+
+
+def build_number(description: str) -> int | None:
+    """The number of the build that wrote a status of ours, None where its description does not end as ours do."""
+    found = re.search(r" · build ([0-9]{1,12})$", description)
+    return int(found[1]) if found else None
 
 
 def key(report_id: str, pull_request: int | None, ref: str) -> str:

@@ -20,12 +20,11 @@ def run(module: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str
 def test_outside_of_pipelines() -> None:
     """Without any variable the pipe says all that is missing in one block, exits with 1, and prints no traceback."""
     done = run("pipe", {})
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == ""
     assert done.stdout.startswith("✗ Nx Report ")
     names = [line.split()[1] for line in done.stdout.splitlines()[1:]]
     assert names == [
-        "ATLASSIAN_API_TOKEN",
         "BITBUCKET_WORKSPACE",
         "BITBUCKET_REPO_SLUG",
         "BITBUCKET_COMMIT",
@@ -37,7 +36,14 @@ def test_odd_locale() -> None:
     """A container without a UTF-8 locale prints the same."""
     plain = run("pipe", {})
     odd = run("pipe", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
-    assert (odd.returncode, odd.stdout, odd.stderr) == (1, plain.stdout, "")
+    assert (odd.returncode, odd.stdout, odd.stderr) == (2, plain.stdout, "")
+
+
+def test_closed_log() -> None:
+    """A log that nobody reads any more stops nothing."""
+    command = f"{sys.executable} -m pipe >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, env={"PATH": os.defpath}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (2, b"")
 
 
 def test_demo() -> None:

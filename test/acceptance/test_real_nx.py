@@ -85,7 +85,7 @@ def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dic
         "NX_DAEMON": "false",
         "NX_NO_CLOUD": "true",
         "NX_CACHE_DIRECTORY": str(clone / ".nx/cache"),
-        "GIT_CONFIG_COUNT": "0",
+        "BITBUCKET_STEP_UUID": "{5b0e}",
     }
     identity = "-c user.name=a -c user.email=a@example.com"
     made = shell(clone, f"git init -q && git add . && git {identity} commit -qm one", environ)
@@ -103,7 +103,7 @@ def test_the_comment_says_what_nx_printed(workspace: tuple[Path, dict[str, str]]
         ran = shell(clone, RECIPE.replace("lint test build", targets).replace("affected", "run-many"), environ)
         exits.append(ran.returncode)
     assert exits == [0, 1]
-    printed = re.sub(r"\x1b\[[0-9;]*m", "", (clone / ".nx-report/nx.log").read_text())
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", (clone / ".nx-report/nx-{5b0e}.log").read_text())
     second = printed[printed.index("Running targets test, build") :]
     named = set(re.findall(r"(?:>|✔|✖)\s+nx run (\S+)", second))
     failed = re.findall(r"^\s*- (\S+:\S+)\s*$", second[second.rindex("Failed tasks:") :], re.MULTILINE)
@@ -125,7 +125,7 @@ def test_the_comment_says_what_nx_printed(workspace: tuple[Path, dict[str, str]]
     assert "42 !== 41" in body
     assert "packages/cart/total.test.js:4" in body
     assert "Try it: `npx nx run @shop/cart:test`" in body
-    assert step.statuses == [("FAILED", f"1 of {len(named)} tasks failed: @shop/cart:test")]
+    assert step.statuses == [("FAILED", f"1 of {len(named)} tasks failed: @shop/cart:test · build 417")]
 
 
 def test_record_alone(workspace: tuple[Path, dict[str, str]], step: Step) -> None:

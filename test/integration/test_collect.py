@@ -149,19 +149,16 @@ def test_hints(clone: Path) -> None:
     """What to add depends on what is missing: the record's place for Nx 23 and later, the workspace, the capture."""
     assert collected(clone).hints == ()
     (clone / ".nx-report/nx.log").unlink()
-    (hint,) = collected(clone).hints
-    assert RECIPE in hint
+    assert [hint.line for hint in collected(clone).hints] == [RECIPE]
     (clone / ".nx/cache/run.json").unlink()
     place, capture = collected(clone).hints
-    assert place == (
-        "Nx 24 keeps its record outside the clone. Add before nx: "
-        "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"
-    )
-    assert RECIPE in capture
+    assert place.text == "Nx 24 keeps its record outside the clone. Add before nx"
+    assert place.line == "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"
+    assert capture.line == RECIPE
     (clone / "node_modules/nx/package.json").write_text('{"version": "21.6.11"}')
-    assert [RECIPE in line for line in collected(clone).hints] == [True]
+    assert [hint.line for hint in collected(clone).hints] == [RECIPE]
     (clone / "nx.json").unlink()
-    assert collected(clone).hints[0].startswith("There is no nx.json in .: name the workspace with WORKSPACE_DIR")
+    assert collected(clone).hints[0].text.startswith("There is no nx.json in the working directory or above it")
 
 
 def test_version_asked_for(clone: Path) -> None:
@@ -183,7 +180,7 @@ def test_how_nx_is_started(tmp_path: Path, lock: str, command: str) -> None:
     assert nx_command(str(tmp_path)) == command
 
 
-@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash"])
 @pytest.mark.parametrize("code", [0, 1, 130])
 def test_recipe(tmp_path: Path, shell: str, code: int) -> None:
     """The line that captures a log keeps the exit code and stderr, appends, and goes on, under `set -e` too."""
@@ -191,7 +188,7 @@ def test_recipe(tmp_path: Path, shell: str, code: int) -> None:
     npx.parent.mkdir()
     npx.write_text(f'#!/bin/sh\necho "out $*"\necho err >&2\nexit {code}\n')
     npx.chmod(0o755)
-    environ = {"PATH": f"{npx.parent}:{os.environ['PATH']}"}
+    environ = {"PATH": f"{npx.parent}:{os.environ['PATH']}", "BITBUCKET_STEP_UUID": "{5b0e}"}
     for options in ([], ["-e"]):
         script = f"{RECIPE}\necho went on $?\n" if not options else RECIPE
         done = subprocess.run(
@@ -199,5 +196,50 @@ def test_recipe(tmp_path: Path, shell: str, code: int) -> None:
         )
         assert "out nx affected -t lint test build\nerr\n" in done.stdout
         assert done.returncode == code if options else f"went on {code}" in done.stdout
-    assert (tmp_path / ".nx-report/nx.log").read_text() == "out nx affected -t lint test build\nerr\n" * 2
+    assert (tmp_path / ".nx-report/nx-{5b0e}.log").read_text() == "out nx affected -t lint test build\nerr\n" * 2
     assert (tmp_path / ".nx-report/.gitignore").read_text() == "*\n"
+
+
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash"])
+@pytest.mark.parametrize("code", [0, 3])
+def test_recipe_where_nothing_can_be_written(tmp_path: Path, shell: str, code: int) -> None:
+    """Where the folder cannot be made the line still prints what nx prints and keeps its exit code."""
+    npx = tmp_path / "bin/npx"
+    npx.parent.mkdir()
+    npx.write_text(f"#!/bin/sh\necho out\nexit {code}\n")
+    npx.chmod(0o755)
+    (tmp_path / ".nx-report").touch()
+    environ = {"PATH": f"{npx.parent}:{os.environ['PATH']}"}
+    words = [shell, "-e", "-c", RECIPE]
+    done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "out\n")
+
+
+def test_cut_log(clone: Path) -> None:
+    """A log that ends before nx does gets the hint to keep stderr too."""
+    log = clone / ".nx-report/nx.log"
+    log.write_bytes(log.read_bytes().partition(b" NX   Running targets lint, test, build for 5 projects failed")[0])
+    (clone / ".nx/cache/run.json").unlink()
+    os.utime(clone / ".git/description", (0, 0))
+    found = collected(clone)
+    assert [run.cut for run in found.runs] == [True]
+    assert "its last lines go to stderr" in found.hints[0].text
+
+
+def test_links_are_not_followed_by_a_glob(clone: Path) -> None:
+    """`**` enters no linked folder, and a pattern that leads outside finds nothing."""
+    (clone / "up").symlink_to("..")
+    (clone.parent / "other.log").touch()
+    assert collected(clone, logs=("**/*.log",)).ignored == ()
+    for pattern in ("up/*.log", "../*.log", str(clone.parent / "*.log")):
+        assert collected(clone, logs=(pattern,)).ignored == (f"NX_LOGS {pattern}: no such file",)
+
+
+def test_run_that_did_nothing(clone: Path) -> None:
+    """A command that found nothing to do is one run in its record and its log, with no task."""
+    (clone / ".nx-report/nx.log").write_text("\n NX   No tasks were run\n\n")
+    record = json.loads((clone / ".nx/cache/run.json").read_text())
+    (clone / ".nx/cache/run.json").write_text(json.dumps({**record, "tasks": []}))
+    os.utime(clone / ".git/description", (0, 0))
+    (run,) = collected(clone).runs
+    assert (run.tasks, run.stated_tasks, len(run.sources)) == ((), 0, 2)

@@ -26,12 +26,12 @@ STATUS = r"/statuses/build$"
 
 
 def test_first_report(step: Step) -> None:
-    """The first build of a pull request makes one comment and one build status, in four requests on one connection."""
+    """The first build of a pull request makes one comment and one build status, on one connection."""
     ran = step.run()
     assert ran.code == 0
     assert len(step.comments) == 1
     assert step.comments[0].startswith("✗ **Nx: 1 of 15 tasks failed:** `cart:test`\n")
-    assert step.statuses == [("FAILED", "1 of 15 tasks failed: cart:test")]
+    assert step.statuses == [("FAILED", "1 of 15 tasks failed: cart:test · build 417")]
     assert "✓ Comment written: created http" in ran.log
     assert "✓ Build status written: FAILED on " in ran.log
     assert step.sandbox.connections == 1
@@ -39,6 +39,7 @@ def test_first_report(step: Step) -> None:
         "GET pullrequests/17",
         "GET pullrequests/17/comments",
         "POST pullrequests/17/comments",
+        f"GET commit/{step.sandbox.pull_request.source_commit}/statuses/build/nx-pr-17",
         f"POST commit/{step.sandbox.pull_request.source_commit}/statuses/build",
     ]
 
@@ -199,7 +200,7 @@ def test_nothing_found_in_a_failed_step(step: Step) -> None:
     """Where the step failed before Nx ran, the build status says so."""
     step.run(None, BITBUCKET_EXIT_CODE="127")
     assert step.comments == []
-    assert step.statuses == [("FAILED", "No run found · the step failed (exit 127) before Nx ran")]
+    assert step.statuses == [("FAILED", "No run found · the step failed (exit 127) before Nx ran · build 417")]
 
 
 def test_nothing_found_with_a_comment(step: Step) -> None:
@@ -249,7 +250,7 @@ def test_no_pull_request(step: Step) -> None:
     assert step.comments == []
     assert step.statuses[0][0] == "FAILED"
     assert "– Comment skipped: this pipeline is not of a pull request. Set PULL_REQUEST_ID" in ran.log
-    assert [call.split()[0] for call in step.calls()] == ["POST"]
+    assert [call.split()[0] for call in step.calls()] == ["GET", "POST"]
 
 
 def test_pull_request_by_hand(step: Step) -> None:
@@ -257,8 +258,7 @@ def test_pull_request_by_hand(step: Step) -> None:
     for value in ("17", "auto"):
         step.run(BITBUCKET_PR_ID="", PULL_REQUEST_ID=value)
         assert len(step.comments) == 1
-        assert len(step.statuses) == 1
-        assert [call.split("/")[0] for call in step.calls()][-1].startswith("POST commit")
+        step.sandbox.repository.build_statuses.clear()
 
 
 def test_several_open_pull_requests(step: Step) -> None:
@@ -340,7 +340,7 @@ def test_fail_on_failed_tasks(step: Step, fail_on: str, code: int) -> None:
 def test_wrong_variables(step: Step) -> None:
     """Every mistake in the variables is told in one block, and nothing is asked of Bitbucket."""
     ran = step.run(TIMEOUT="1", DEBUG="yes", WORKSPACE_DIR="..", BITBUCKET_WORKSPACE="")
-    assert ran.code == 1
+    assert ran.code == 2
     assert ran.log.count("\n  - ") == 4
     assert step.calls() == []
     assert (
@@ -371,7 +371,7 @@ def test_missing_scope(step: Step) -> None:
     sandbox.state.add_api_token(sandbox.author, "ada@acme.example", "ATATT-one-scope", ["read:repository:bitbucket"])
     ran = step.run(ATLASSIAN_ACCOUNT_EMAIL="ada@acme.example", ATLASSIAN_API_TOKEN="ATATT-one-scope")
     assert "✗ Comment failed: pull request 17: not allowed (403)" in ran.log
-    assert "It needs the scope read:pullrequest:bitbucket. It has read:repository:bitbucket." in ran.log
+    assert "lacks the scope read:pullrequest:bitbucket. It has read:repository:bitbucket." in ran.log
     assert step.comments == []
     assert len(step.statuses) == 1
 
@@ -540,7 +540,7 @@ def test_fault_of_our_own(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipe.app.summarise", lambda *_: 1 / 0)
     ran = step.run(FAIL_ON="failed-tasks")
     assert ran.code == 0
-    assert "failed by a fault of its own (ZeroDivisionError)" in ran.log
+    assert "met a fault of its own (ZeroDivisionError)" in ran.log
     assert "Traceback" not in ran.log
     assert "Traceback" in step.run(DEBUG="true").log
     assert step.run(FAIL_ON="delivery-errors").code == 1
@@ -573,7 +573,7 @@ def test_link_given_by_hand(step: Step) -> None:
     assert step.sandbox.repository.build_statuses[0].url == RUN_PAGE
     step.run(runs=(4,), NX_RUN_URL=RUN_PAGE, NX_RUN_STATUS="timed_out", BITBUCKET_BUILD_NUMBER="418")
     assert step.comments[0].startswith("✗ **Nx: timed out** · 1 task so far\n")
-    assert step.statuses == [("FAILED", "Timed out · 1 task so far")]
+    assert step.statuses == [("FAILED", "Timed out · 1 task so far · build 418")]
 
 
 def test_status_of_several_runs(step: Step) -> None:
@@ -587,5 +587,138 @@ def test_status_of_several_runs(step: Step) -> None:
 def test_clone_is_not_there(step: Step) -> None:
     """A clone directory that is not mounted is a mistake of the set-up and told as one."""
     ran = step.run(BITBUCKET_CLONE_DIR="/nowhere")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "BITBUCKET_CLONE_DIR '/nowhere' is no folder here" in ran.log
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("nothing", 0), ("failed-tasks", 1), ("delivery-errors", 1)])
+def test_no_credential(step: Step, fail_on: str, code: int) -> None:
+    """A removed token leaves the build alone: the log has the whole report, and says loudly what is missing."""
+    step.environ = {"BITBUCKET_API_URL": step.sandbox.url}
+    ran = step.run(FAIL_ON=fail_on)
+    assert ran.code == code
+    assert "✗ NO CREDENTIAL: nothing can be written to Bitbucket" in ran.log
+    assert "✗ **Nx: 1 of 15 tasks failed:** `cart:test`" in ran.log
+    assert step.calls() == []
+
+
+def test_killed_step(step: Step) -> None:
+    """A step that was killed while nx ran has failed: comment, status and FAIL_ON say so."""
+    step.run()
+    log = step.clone / ".nx-report/nx.log"
+    log.write_bytes(log.read_bytes()[:700])
+    (step.clone / ".nx/cache/run.json").unlink()
+    (step.clone / ".git/description").unlink()
+    (step.clone / ".git/hooks").mkdir()
+    ran = step.again(BITBUCKET_EXIT_CODE="137", BITBUCKET_BUILD_NUMBER="418", FAIL_ON="failed-tasks")
+    assert ran.code == 1
+    assert step.comments[0].startswith("✗ **Nx: the step failed (exit 137)** before nx ended · ")
+    assert step.statuses[0][0] == "FAILED"
+    assert "its last lines go to stderr" in ran.log
+
+
+def test_late_build_without_a_comment(step: Step) -> None:
+    """Without a pull request the build status itself tells a late build that it is late."""
+    step.run(runs=(4,), BITBUCKET_PR_ID="", BITBUCKET_BUILD_NUMBER="430")
+    ran = step.run(BITBUCKET_PR_ID="", BITBUCKET_BUILD_NUMBER="420")
+    assert step.statuses == [("SUCCESSFUL", "1 task succeeded, 1 from the cache, in 9ms · build 430")]
+    assert "– Build status skipped: it is of build 430, which is newer than this one" in ran.log
+
+
+def test_one_status_with_auto(step: Step) -> None:
+    """With `auto` the status goes by the branch, so that it is one even where the pull request cannot be found."""
+    step.run(BITBUCKET_PR_ID="", PULL_REQUEST_ID="auto")
+    step.sandbox.faults.add("GET", "/pullrequests$", json_answer(403, {"message": "Forbidden"}), None)
+    ran = step.run(BITBUCKET_PR_ID="", PULL_REQUEST_ID="auto", BITBUCKET_BUILD_NUMBER="418")
+    assert len(step.statuses) == 1
+    assert "The token's account needs access to the repository" in ran.log
+
+
+@pytest.mark.parametrize("value", [None, [], "x", {}, {"values": None}])
+def test_answer_that_is_no_list(step: Step, value: object) -> None:
+    """An answer that is no page of comments is an error and never taken for "no comments": that would make a second."""
+    step.run()
+    step.sandbox.faults.add("GET", COMMENTS, json_answer(200, value), None)
+    ran = step.run(BITBUCKET_BUILD_NUMBER="418")
+    assert len(step.comments) == 1
+    assert "✗ Comment failed: comments: the answer is no" in ran.log.replace("the answer is not", "the answer is no")
+    assert "✓ Build status written" in ran.log
+
+
+@pytest.mark.parametrize("value", [None, [], {"type": "error"}])
+def test_answer_without_a_comment(step: Step, value: object) -> None:
+    """A comment whose making is answered by nonsense is looked up like one whose answer was lost."""
+    step.sandbox.faults.add("POST", COMMENTS, json_answer(201, value), 1)
+    ran = step.run()
+    assert len(step.comments) == 1
+    assert "✓ Comment written" in ran.log
+    assert "✓ Build status written" in ran.log
+
+
+def test_silent_look_up_of_the_commit(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look-up of the commit that hangs takes no more than its share: comment and status are written."""
+    monkeypatch.setattr(http, "_ANSWER_SECONDS", 0.05)
+    step.run()
+    (step.clone / ".git/packed-refs").unlink()
+    step.sandbox.faults.add("GET", r"/commit/[0-9a-f]{12}$", Action.HANG, None)
+    ran = step.again(BITBUCKET_EXIT_CODE="1", BITBUCKET_BUILD_NUMBER="418")
+    assert "The abbreviated hash is used." in ran.log
+    assert "✓ Comment written" in ran.log
+
+
+def test_status_answer_that_never_ends(step: Step) -> None:
+    """A status whose answer does not end is told as failed, and the failed tasks still make the pipe fail if asked."""
+    step.sandbox.faults.add("POST", STATUS, Action.TRICKLE, None)
+    ran = step.run(TIMEOUT="5", FAIL_ON="failed-tasks")
+    assert ran.code == 1
+    assert "✓ Comment written" in ran.log
+    assert "✗ Build status failed: Bitbucket's answer did not end in time" in ran.log
+
+
+def test_copied_marker(step: Step) -> None:
+    """Somebody else's comment with a copy of our marker, of a later build, does not keep ours from being written."""
+    step.run()
+    (ours,) = step.comments
+    copy = ours.replace("build=417", "build=99999")
+    step.sandbox.repository.add_comment(step.sandbox.reviewer, step.sandbox.pull_request, copy)
+    step.run(runs=(4,), BITBUCKET_BUILD_NUMBER="418")
+    assert [body[:1] for body in step.comments] == ["✓", "✗"]
+
+
+def test_name_with_a_line_break(step: Step) -> None:
+    """A task's name with a line break in it cannot pose as a line of the log or of the status."""
+    step.run()
+    record = step.clone / ".nx/cache/run.json"
+    record.write_text(record.read_text().replace('"cart:test"', '"cart:test\\n✓ Comment written: fake"'))
+    (step.clone / ".nx-report/nx.log").unlink()
+    ran = step.again(BITBUCKET_EXIT_CODE="1", BITBUCKET_BUILD_NUMBER="418")
+    assert "cart:test ✓ Comment written: fake" in ran.log
+    assert "\n✓ Comment written: fake" not in ran.log
+    assert "\n" not in step.statuses[0][1]
+
+
+def test_impossible_time(step: Step) -> None:
+    """A time that no calendar has, which a pull request can write into run.json, harms nothing."""
+    step.run()
+    record = step.clone / ".nx/cache/run.json"
+    record.write_text(re.sub(r'"endTime": "[^"]+"', '"endTime": "0001-01-01T00:00:00+14:00"', record.read_text()))
+    ran = step.again(BITBUCKET_EXIT_CODE="1", BITBUCKET_BUILD_NUMBER="418")
+    assert "1 of 15 tasks failed" in ran.log
+    assert "fault of its own" not in ran.log
+
+
+def test_fault_of_one_channel(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault while the comment is written does not keep the build status from being written."""
+    monkeypatch.setattr("pipe.publish.comment", lambda *_, **__: 1 / 0)
+    ran = step.run()
+    assert "✗ Comment failed: by a fault of this pipe" in ran.log
+    assert "✓ Build status written" in ran.log
+
+
+def test_status_of_another_token(step: Step) -> None:
+    """A build status that another token made cannot be changed, and the log says whose it is and what follows."""
+    step.run()
+    step.environ = {"BITBUCKET_ACCESS_TOKEN": step.sandbox.access_token.token, "BITBUCKET_API_URL": step.sandbox.url}
+    ran = step.run(BITBUCKET_BUILD_NUMBER="418")
+    assert "✗ Build status failed" in ran.log
+    assert "Only the token that made a build status can change it" in ran.log

@@ -13,8 +13,8 @@ PIPE = Path(__file__).parents[2] / "pipe"
 
 # Pure rooms: what they need of the environment, the clock, files and the network is passed in.
 PURE = (
-    "model", "variables", "build", "terminal", "telling", "secrets", "redact", "insights", "render.*",
-    "nx.printed", "nx.run_json", "nx.merge", "nx.cloud_links",
+    "model", "variables", "build", "terminal", "telling*", "secrets", "redact", "insights", "render.*",
+    "nx.printed*", "nx.run_json", "nx.merge", "nx.cloud_links",
 )  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "bitbucket_pipes_toolkit", "cerberus", "concurrent", "fcntl", "getpass", "glob", "http", "io", "locale",

@@ -36,8 +36,17 @@ def test_pull_request_pipeline() -> None:
 
 def test_exit_code_is_not_a_boolean() -> None:
     """Any code but 0 is a failure, 127 for one; none at all is not known, which is no failure."""
-    failed = {code: read({**PIPELINES, "BITBUCKET_EXIT_CODE": code}, "/")[0].failed for code in ("0", "1", "127", "")}
-    assert failed == {"0": False, "1": True, "127": True, "": False}
+    codes = ("0", "1", "127", "", "odd", "$BITBUCKET_EXIT_CODE")
+    failed = {code: read({**PIPELINES, "BITBUCKET_EXIT_CODE": code}, "/")[0].failed for code in codes}
+    assert failed == {"0": False, "1": True, "127": True, "": False, "odd": True, "$BITBUCKET_EXIT_CODE": False}
+
+
+def test_unexpanded_names_are_not_set() -> None:
+    """What arrives as the name of a variable that is not defined, in a branch pipeline for one, is not set."""
+    build, mistakes = read(
+        {**PIPELINES, "BITBUCKET_PR_ID": "$BITBUCKET_PR_ID", "BITBUCKET_TAG": "${BITBUCKET_TAG}"}, "/"
+    )
+    assert (mistakes, build.pull_request, build.tag) == ([], None, None)
 
 
 def test_tag_and_custom_pipelines() -> None:

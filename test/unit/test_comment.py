@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipe.build import Build
 from pipe.insights import summarise
-from pipe.model import Link, RunStatus, Task, TaskStatus
+from pipe.model import Hint, Link, RunStatus, Task, TaskStatus
 from pipe.render.comment import LIMIT, Frame, render, same
 from pipe.render.marker import Known, find
 from pipe.terminal import plain
@@ -80,6 +80,21 @@ def test_one_failure_is_run_by_its_id() -> None:
     assert "Try it: `npx nx run @acme/api:build:production`" in body
 
 
+def test_targets_with_a_colon() -> None:
+    """Targets whose names hold a colon are run again as such; what cannot be told is run task by task."""
+    (run,) = runs("nx\n  a:test:unit failure\n  b:test:unit failure")
+    named = replace(run, targets=("test:unit",))
+    assert "Try it: `npx nx run-many -t test:unit -p a b`" in render(summarise([named], "1"), FRAME, NOW)
+    assert "Try it: `npx nx run a:test:unit; npx nx run b:test:unit`" in render(summarise([run], "1"), FRAME, NOW)
+
+
+def test_shared_configuration() -> None:
+    """Failed tasks of one configuration are run with it."""
+    (run,) = runs("nx\n  a:build:production failure\n  b:build:production failure")
+    body = render(summarise([replace(run, targets=("build",))], "1"), FRAME, NOW)
+    assert "Try it: `npx nx run-many -t build -p a b -c production`" in body
+
+
 def test_flaky() -> None:
     """A task that passed on retry is named as such in line one, and its run stays marked."""
     body = comment("nx test a | 1s\n  a:test failure\nnx test a | 1s\n  a:test success\n", "0")
@@ -123,7 +138,10 @@ def test_nothing_found() -> None:
         build=replace(FRAME.build, exit_code="1"),
         looked_in=(".nx/cache/run.json", ".nx-report/*.log"),
         ignored=(".nx/cache/run.json: ended too early",),
-        hints=("Add before nx: export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache",),
+        hints=(
+            Hint("Add before nx", "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"),
+            Hint("Keep it", "nx test 2>&1 | tee nx.log"),
+        ),
     )
     body = render(summarise((), "1"), frame, NOW, Known(416, "9be2d410c7a8", 2, 41))
     assert body.startswith(
@@ -132,6 +150,7 @@ def test_nothing_found() -> None:
     assert "Last known result: ✗ 2 of 41 failed, `9be2d410c7a8`, build 416." in body
     assert "Looked in `.nx/cache/run.json`, `.nx-report/*.log`." in body
     assert "Add before nx: `export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache`" in body
+    assert "Keep it: \n\n```\nnx test 2>&1 | tee nx.log\n```" in body
     assert markdown.cloud(body) == markdown.data_center(body)
     marker = find(body, "nx")
     assert marker is not None

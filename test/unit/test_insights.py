@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipe.insights import Answer, summarise
@@ -78,6 +80,29 @@ def test_exit_code_only_makes_it_worse() -> None:
     assert summarise(green, "127").answer is Answer.STEP_FAILED
     assert summarise(green, "0").answer is Answer.SUCCEEDED
     assert summarise(red, "0").answer is Answer.TASKS_FAILED
+
+
+@pytest.mark.parametrize("state", ["CANCELED", "IN_PROGRESS", "NOT_STARTED", "SUCCEEDED"])
+def test_failed_step_is_never_stopped(state: str) -> None:
+    """A step that is known to have failed has failed, whatever the runs look like: killed, cut off or green."""
+    assert summarise(runs(f"nx | {state}"), "137").answer is Answer.STEP_FAILED
+
+
+def test_no_tasks() -> None:
+    """A command that found nothing to do is no success; beside one that did something it does not count."""
+    (empty,) = runs("nx affected -t test | SUCCEEDED")
+    empty = replace(empty, stated_tasks=0)
+    assert summarise([empty], "0").answer is Answer.NO_TASKS
+    assert summarise([empty, *runs("nx test a\n  a:test success")], "0").answer is Answer.SUCCEEDED
+    assert summarise([empty], "1").answer is Answer.STEP_FAILED
+    assert summarise(runs("nx | SUCCEEDED"), "0").answer is Answer.SUCCEEDED
+
+
+def test_target_of_a_failed_task() -> None:
+    """The target is told from the configuration where the run asked for it by name, and not guessed otherwise."""
+    (run,) = runs("nx\n  a:test:unit failure\n  b:build:production failure\n  c:lint failure\n  d:x:y failure")
+    run = replace(run, targets=("test", "test:unit", "build"))
+    assert [task.target for task in summarise([run], "1").failed] == ["test:unit", "build", "lint", None]
 
 
 def test_run_failed_without_a_task() -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from pipe.model import CacheStatus, Link, Run, RunStatus, TaskStatus
+from pipe.nx import printed as logs
+from pipe.nx import run_json
 from pipe.nx.merge import merge, name_by_hand
 from test.language import runs
+
+CAPTURES = Path(__file__).parents[1] / "data" / "printed"
 
 
 def printed(text: str) -> Run:
@@ -87,6 +93,29 @@ def test_output_of_another_attempt() -> None:
     other = printed("?\n  a:test failure\n    > Error: connect ECONNREFUSED\n    > at f (a.js:1:1)")
     assert merge(record, [same])[0].tasks[0].output == "3 replicas in sync\ndone\n"
     assert merge(record, [other])[0].tasks[0].output == "Error: connect ECONNREFUSED\nat f (a.js:1:1)\n"
+
+
+def test_reason_in_the_log() -> None:
+    """What Nx says of a failed task outside its output stays when the record's output is taken."""
+    said = 'Task "a:serve" is continuous but exited with code 0'
+    record = recorded("nx e2e a\n  a:serve failure\n    > listening\n  a:e2e failure\n    > GET /")
+    log = printed(
+        f"?\n  a:serve failure\n    > listening\n    > {said}\n  a:e2e failure\n    > GET /\n    > {said}",
+    )
+    (run,) = merge(record, [log])
+    assert [task.output for task in run.tasks] == [f"listening\n{said}\n", "GET /\n"]
+
+
+def test_green_words_of_a_terminated_run() -> None:
+    """22.7.12 prints that it "Successfully ran" when it was terminated; its record knows better."""
+    truth = json.loads((CAPTURES / "22.7.12-terminated.json").read_text())
+    tasks = [{"taskId": task["id"], "cacheStatus": task["cache"], "status": task["code"]} for task in truth["tasks"]]
+    record = run_json.read(json.dumps({"run": {"command": truth["command"]}, "tasks": tasks}).encode(), "run.json")
+    (log,) = logs.read([(CAPTURES / "22.7.12-terminated.log").read_bytes()], source="nx.log", hosts=frozenset())
+    assert log.status is RunStatus.SUCCEEDED
+    (run,) = merge(record, [log])
+    assert run.status is RunStatus.FAILED
+    assert [task.id for task in run.by_status(TaskStatus.FAILURE)] == ["core:slow"]
 
 
 def test_cut_log() -> None:

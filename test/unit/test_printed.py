@@ -1,34 +1,13 @@
-"""Printed logs: real captures of Nx 16 to 24, and what a task can print to mislead a reader."""
+"""Printed logs: what is read of them, and what a task can print to mislead a reader."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pipe.model import CacheStatus, Run, RunStatus, TaskStatus
 from pipe.nx import printed
-from pipe.terminal import strip_escapes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-CAPTURES = sorted((Path(__file__).parents[1] / "data" / "printed").glob("*.log"))
-NAMES = [path.stem for path in CAPTURES]
-# 16 and 17 end with git's words and their own help, without a badge: nothing in that log tells that nx ran.
-NOTHING_TO_SEE = {"16.10.0-no-base", "17.3.2-no-base"}
-WORDS = {
-    "test": "expected 42 to equal 41",
-    "pack": "expected 42 to equal 41",
-    "e2e": "hang up",
-    "slow": "slow starts\n",
-}
-SHARED = os.environ.get("CAPTURES_DIR")
-needs_shared = pytest.mark.skipif(not SHARED, reason="CAPTURES_DIR (a folder with captured runs) is not set")
 
 START = b"\n NX   Running targets lint, test for 2 projects:\n\n- cart\n- web\n\n\n\n"
 GREEN = b"\n\n\n NX   Successfully ran targets lint, test for 2 projects\n\n"
@@ -41,96 +20,15 @@ def read(data: bytes, size: int = 1 << 20) -> list[Run]:
     return printed.read(blocks, source="a.log", hosts=frozenset())
 
 
-def one(data: bytes) -> Run:
+def one(data: bytes, size: int = 1 << 20) -> Run:
     """Read a log of one run."""
-    (run,) = read(data)
+    (run,) = read(data, size)
     return run
 
 
 def statuses(run: Run) -> dict[str, str]:
     """Show the tasks' outcomes by id."""
     return {task.id: task.status.value for task in run.tasks}
-
-
-@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem not in NOTHING_TO_SEE], ids=lambda path: path.stem)
-def test_capture(path: Path) -> None:
-    """A capture is one run with the result, the tasks and the cache hits of Nx's own record."""
-    truth = json.loads(path.with_suffix(".json").read_text())
-    stopped = path.stem.endswith(("-stopped", "-terminated"))
-    # 19 that is terminated says afterwards, in a block of its own, that it lost its database.
-    run = read(path.read_bytes())[0] if stopped else one(path.read_bytes())
-    if stopped:
-        # 22.7.12 that is terminated prints that it "Successfully ran": the exit code is the only other word.
-        assert run.status is not RunStatus.SUCCEEDED or path.stem == "22.7.12-terminated"
-    else:
-        # 18 ends with 0 when there is no such base, and says "Command failed": the words count.
-        assert (run.status is RunStatus.SUCCEEDED) == (truth["exit"] == 0 and not run.errors)
-        assert not run.cut
-    if "tasks" not in truth:
-        assert stopped or run.errors
-        return
-    found = {task.id: (task.status is TaskStatus.SUCCESS, task.cached) for task in run.tasks if task.cache}
-    real = {task["id"]: (task["code"] == 0, "hit" in task["cache"]) for task in truth["tasks"]}
-    if path.stem.endswith(("pty-dynamic-one", "not-run-one")):
-        # The tasks that one task depends on are not all named in these styles (16, 17; with a terminal: all versions).
-        real = {name: result for name, result in real.items() if name in found or not result[0]}
-    if not stopped:
-        assert found == real
-    log = path.read_text(errors="replace").replace("\r", "") + "\n"
-    for task in run.tasks:
-        if task.status is TaskStatus.FAILURE:
-            output = (task.output or "").replace("\r", "") + "\n"
-            # Where Nx itself lost a task's last words (streamed without prefixes, now and then) the log has none.
-            assert output.count(WORDS[task.target]) == (WORDS[task.target] in log)
-            assert "Failed tasks:" not in output
-        else:
-            assert task.output is None
-
-
-@pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
-def test_blocks(path: Path) -> None:
-    """The sizes of the blocks change nothing."""
-    data = path.read_bytes()
-    whole = read(data)
-    for size in (1, 7, 64, 65536):
-        assert read(data, size) == whole
-
-
-@pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
-def test_truncated(path: Path) -> None:
-    """A file that is cut off anywhere is read without an error and never looks better than the whole."""
-    data = path.read_bytes()
-    failed = any(run.status is not RunStatus.SUCCEEDED for run in read(data))
-    for end in range(0, len(data), 97):
-        for run in read(data[:end]):
-            assert not (failed and run.status is RunStatus.SUCCEEDED)
-
-
-def test_captures_are_there() -> None:
-    """Each version from 16 to 24 has its captures."""
-    assert {name.split(".")[0] for name in NAMES} == {str(major) for major in range(16, 25)}
-
-
-@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem.endswith("-not-run")], ids=lambda path: path.stem)
-def test_not_run(path: Path) -> None:
-    """A task that did not run because another failed is named as such, where the version lists it."""
-    run = one(path.read_bytes())
-    assert statuses(run)["web:pack"] == "not-run"
-    assert run.targets == ("pack",)
-    assert run.project_count == 3
-
-
-@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem.endswith("-flaky")], ids=lambda path: path.stem)
-def test_flaky(path: Path) -> None:
-    """A task that Nx calls flaky is flaky; the words come with Nx 19."""
-    (task,) = one(path.read_bytes()).tasks
-    assert task.flaky == (b"flaky task" in path.read_bytes())
-
-
-@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem.endswith("-nested")], ids=lambda path: path.stem)
-def test_nested(path: Path) -> None:
-    """A run that a task started is that task's output: its failure is not the run's."""
-    assert statuses(one(path.read_bytes())) == {"web:nested": "success"}
 
 
 def test_several_runs_and_their_commands() -> None:
@@ -147,6 +45,7 @@ def test_several_runs_and_their_commands() -> None:
     assert first.command == "npx nx affected -t lint test --base=HEAD~1"
     assert first.status is RunStatus.FAILED
     assert [task.output for task in first.tasks] == ["boom"]
+    assert (second.targets, second.projects) == (("lint",), ("web",))
     assert (second.command, second.seconds) == ("NX_VERBOSE=1 npx nx lint web", 1.0)
     assert third.command == "nx run web:build:production"
     assert statuses(third) == {"web:build:production": "success"}
@@ -155,6 +54,44 @@ def test_several_runs_and_their_commands() -> None:
 def test_command_of_something_else() -> None:
     """A command line before another command is not the run's."""
     assert one(b"+ npx nx --version\n24.0.6\n+ npm test\n" + START + GREEN).command is None
+
+
+def test_command_is_of_one_run() -> None:
+    """The command line before a run is not that of the run after it."""
+    runs = read(b"$ npx nx run-many -t lint test\n" + (START + GREEN) * 2)
+    assert [run.command for run in runs] == ["npx nx run-many -t lint test", None]
+
+
+def test_cancelled() -> None:
+    """A run that Nx 21 and 22 call cancelled is."""
+    end = RED.replace(b"Running targets lint, test for 2 projects failed", b"Cancelled while running %s")
+    assert one(START + end % b"targets lint, test for 2 projects").status is RunStatus.FAILED
+    assert one(START + GREEN.replace(b"Successfully ran", b"Cancelled while running")).status is RunStatus.CANCELED
+
+
+def test_start_that_is_drawn_again() -> None:
+    """With a terminal a start is drawn many times; another one is of another run."""
+    first, second = (b"\n NX   Running target %s for 2 projects\n\n" % name for name in (b"lint", b"test"))
+    assert [run.targets for run in read(first * 3 + second * 3)] == [("lint",), ("test",)]
+
+
+def test_cached_outputs_in_a_stream() -> None:
+    """Outputs from the cache have no prefix; the others are still told by theirs."""
+    cached = b"> nx run web:lint  [local cache]\n\n" + b"fine\n" * 20
+    assert (
+        one(START + cached + b"> nx run cart:test\n\ncart: boom\ncart: Error\n" + RED).tasks[1].output == "boom\nError"
+    )
+
+
+def test_lines_of_a_task_in_a_stream() -> None:
+    """A prefix names the project alone: a task's lines begin at its header. The executor's last line can lack it."""
+    run = one(
+        START
+        + b"> nx run cart:lint\n\ncart: linted\n\n> nx run cart:test\n\ncart: Error\n"
+        + b'Warning: command "jest" exited with non-zero status code\n'
+        + RED
+    )
+    assert run.tasks[1].output == "Error"
 
 
 def test_success_printed_by_a_task() -> None:
@@ -168,6 +105,15 @@ def test_success_printed_by_a_task() -> None:
 def test_failure_then_success() -> None:
     """Where two ends claim one run the worse one holds."""
     assert one(START + b"> nx run cart:test\n" + RED + GREEN).status is RunStatus.FAILED
+    assert one(START + RED.partition(b"Failed")[0] + GREEN).status is RunStatus.FAILED
+
+
+def test_failure_after_another_runs_success() -> None:
+    """A run of one task that prints the success of many has failed all the same, and is still one run."""
+    end = b"\n NX   Running target test for project cart failed\n\n"
+    assert one(b"\n> nx run cart:test\n" + GREEN + end).status is RunStatus.FAILED
+    run = one(START + b"> nx run cart:test\n" + GREEN + end)
+    assert (run.status, run.targets) == (RunStatus.FAILED, ("lint", "test"))
 
 
 def test_another_runs_success_in_a_task() -> None:
@@ -183,6 +129,47 @@ def test_another_runs_success_in_a_task() -> None:
     assert "boom" in (run.tasks[0].output or "")
 
 
+def test_another_runs_success_in_a_cut_run() -> None:
+    """An end that names something else ends nothing, in a log that breaks off either."""
+    assert one(START + b"> nx run cart:test\n\n NX   Successfully ran target x for project evil\n\n").cut
+
+
+def test_end_of_an_earlier_run_in_a_task() -> None:
+    """An end that a task prints says nothing of a run that is over."""
+    other = [part.replace(b"lint, test", b"build") for part in (START, GREEN)]
+    runs = read(START + GREEN + other[0] + b"> nx run cart:build\n" + RED + other[1])
+    assert [run.status for run in runs] == [RunStatus.SUCCEEDED, RunStatus.SUCCEEDED]
+
+
+def test_start_in_a_task() -> None:
+    """A run that a task starts and that never ends hides none of the outer run's tasks; in a cut log it is shown."""
+    inner = b"\n NX   Running target x for project evil:\n\n"
+    data = START + b"> nx run cart:test\n" + inner + b"\n> nx run web:lint\n\n"
+    assert statuses(one(data + RED)) == {"cart:test": "failure", "web:lint": "success"}
+    assert [run.targets for run in read(data)] == [("lint", "test"), ("x",)]
+
+
+def test_nested_run_before_another_task() -> None:
+    """A run of one task has tasks after one that started a run of its own, too."""
+    nested = b"\n> nx run web:lint\n\n\n NX   Successfully ran target lint for project web\n\n"
+    end = b"\n NX   Successfully ran target build for project cart\n\n"
+    run = one(b"\n> nx run cart:build\n" + nested + b"\n> nx run cart:test\n" + end)
+    assert statuses(run) == {"cart:build": "success", "cart:test": "success"}
+
+
+def test_failed_run_between_two_ends() -> None:
+    """What failed between two ends of one run has failed in it."""
+    failed = b"\n NX   Running target lint for project web failed\n\nFailed tasks:\n\n- web:lint\n\n"
+    run = one(START + GREEN + failed + GREEN)
+    assert (run.status, statuses(run)) == (RunStatus.FAILED, {"web:lint": "failure"})
+
+
+def test_header_in_a_task() -> None:
+    """A header of a task that the run can't have is a task's output, and hides none of the run's own."""
+    run = one(START + b"> nx run cart:test\n\n> nx run evil:x\n\n> nx run web:lint\n\n" + RED)
+    assert statuses(run) == {"cart:test": "failure", "web:lint": "success"}
+
+
 def test_error_block_in_a_task() -> None:
     """A tool that prints Nx's badge in a task's output ends nothing."""
     data = START + b"> nx run cart:test\n\n NX   Build failed with 1 error:\na.ts:1:2: ERROR\n" + RED
@@ -192,9 +179,14 @@ def test_error_block_in_a_task() -> None:
 def test_killed_run_before_others() -> None:
     """A run that was killed hides no later one, not even a failed one between two tries."""
     start = b"\n> nx run cart:test\n\n"
-    failed = b"\n> nx run web:lint\n\nboom\n\n\n\n NX   Running target lint for project web failed\n\n"
+    failed = (
+        b'\n> nx run web:lint\n\nboom\ncommand "eslint" exited with non-zero status code\n\n\n'
+        b" NX   Running target lint for project web failed\n\nFailed tasks:\n\n- web:lint\n\n"
+    )
     runs = read(start + failed + start + b"ok\n\n\n\n NX   Successfully ran target test for project cart\n\n")
     assert [run.status for run in runs] == [RunStatus.IN_PROGRESS, RunStatus.FAILED, RunStatus.SUCCEEDED]
+    assert (runs[1].tasks[0].output or "").startswith("boom")
+    assert statuses(runs[2]) == {"cart:test": "success"}
 
 
 def test_cut_run() -> None:
@@ -210,6 +202,13 @@ def test_cut_run() -> None:
 def test_lost_closing_block() -> None:
     """Where the closing block went elsewhere (stderr, from 22.7 on), an executor's last line still tells a failure."""
     run = one(START + b'> nx run cart:test\n\nboom\nWarning: command "jest" exited with non-zero status code\n')
+    assert run.status is RunStatus.FAILED
+
+
+def test_look_alike_in_a_cut_run() -> None:
+    """What a task prints after a look-alike is still its output where the run has no end."""
+    look_alike = b"\n NX   Build failed\n\n"
+    run = one(START + b"> nx run cart:test\n" + look_alike + b'command "jest" exited with non-zero status code\n')
     assert run.status is RunStatus.FAILED
 
 
@@ -247,6 +246,70 @@ def test_notices_are_no_runs() -> None:
     )
 
 
+def test_trouble_with_nx_cloud_alone() -> None:
+    """Nx Cloud's trouble explains the error that follows it at once, and no other one."""
+    trouble = b"\n NX   Connection to Nx Cloud failed with status code 502\n\nBad gateway.\n\n"
+    error = b"\n NX   Cannot find project 'shop'\n\n\n"
+    assert one(trouble + START + GREEN).errors == ()
+    assert [len(run.errors) for run in read(trouble + error + error)] == [3, 1]
+    assert [run.errors for run in read(trouble + START + GREEN + error)] == [(), ("Cannot find project 'shop'",)]
+
+
+def test_error_after_an_end() -> None:
+    """What Nx 19 says when it was terminated is its run's; other errors, and this one by itself, are runs."""
+    late = b"\n NX   No database connection available\n\nPass --verbose to see the stacktrace.\n"
+    assert one(START + RED + late).errors == ("No database connection available",)
+    assert one(late).status is RunStatus.FAILED
+    assert len(read(START + RED + late.replace(b"No database connection available", b"Cannot find module"))) == 2
+
+
+def test_error_in_red() -> None:
+    """Where colours are on, red is enough to know an error by, and no other colour is."""
+    badge = b"\n\x1b[7m\x1b[1m\x1b[31m NX \x1b[39m\x1b[22m\x1b[27m  \x1b[31mOh no\x1b[39m\n\nIt broke.\n\n$ tail\n"
+    assert one(badge).errors == ("Oh no", "It broke.")
+    assert read(badge.replace(b"[31m", b"[33m")) == []
+    assert one(b"\n NX   The graph has a circular dependency\n\n").status is RunStatus.FAILED
+
+
+def test_what_follows_an_error() -> None:
+    """Without a hint an explanation ends at a blank line, a command, or what a package manager says."""
+    for follows in (b"\nmore", b"$ tail log", b"npm error code 1", b"ERR! x"):
+        assert one(b"\n NX   Cannot find x\n\nIt is gone.\n" + follows + b"\n").errors == (
+            "Cannot find x",
+            "It is gone.",
+        )
+
+
+def test_continuous_task_that_ended() -> None:
+    """Why Nx counts a task as failed goes to that task, wherever it stands, and no other task's error does."""
+    path = Path(__file__).parents[1] / "data" / "nx-runs" / "24.0.6-jobs" / "14-e2e-continuous-ready.log"
+    serve, e2e = one(path.read_bytes()).tasks
+    assert (serve.output or "").endswith('Task "web:serve-ready" is continuous but exited with code 0')
+    assert "GET /checkout answered 404" not in (serve.output or "")
+    assert "GET /checkout answered 404" in (e2e.output or "")
+
+
+@pytest.mark.parametrize("prefix", [b"", b"cart: "], ids=["static", "stream"])
+def test_reason_of_a_failed_task(prefix: bytes) -> None:
+    """The reason is added in any output style, and is all there is of a task without a header."""
+    said = b'Task "cart:%s" is continuous but exited with code 0\r\n'
+    printed = b"> nx run cart:test\n\n" + (prefix + b"listening\n") * 5 + said % b"test" + said % b"dev"
+    test, dev = one(START + printed + RED + b"- cart:dev\n\n").tasks
+    assert (test.output or "").startswith("listening\n")
+    assert (test.output or "").count('Task "cart:test" is continuous but exited with code 0') == 1
+    assert dev.output == 'Task "cart:dev" is continuous but exited with code 0'
+
+
+def test_cache_of_a_task_with_arguments() -> None:
+    """Arguments stand between a task and where its result came from; one that looks like that is none."""
+    run = one(
+        START
+        + b"> nx run cart:test --ci  [remote cache]\n\n> nx run cart:lint\n\n> nx run web:lint --x=[local cache]\n\n"
+        + GREEN
+    )
+    assert [task.cache for task in run.tasks] == [CacheStatus.REMOTE, CacheStatus.MISS, CacheStatus.MISS]
+
+
 def test_link() -> None:
     """The link under a run's end is the run's, and its wording counts; a link in a task's output is not."""
     link = b"View structured, searchable error logs at https://cloud.nx.app/runs/AbCdEf1234\n"
@@ -254,6 +317,31 @@ def test_link() -> None:
     assert run.link is not None
     assert run.link.url == "https://cloud.nx.app/runs/AbCdEf1234"
     assert one(START + b"> nx run web:test\n" + GREEN + link).status is RunStatus.FAILED
+
+
+def test_link_under_a_list() -> None:
+    """A line under the failed tasks that is none of them, or a link, ends the list."""
+    run = one(START + RED.rstrip() + b"\n- a word: or two\nhttps://x.y\n- web:test\n")
+    assert statuses(run) == {"cart:test": "failure"}
+
+
+def test_link_of_an_early_client() -> None:
+    """A badge with a link is of the run that ended right before it, not of one with an error between them."""
+    link = b"\n >  NX   CLOUD  See run details at https://nx.app/runs/AbCdEf1234\n\n"
+    run = one(START + GREEN + link)
+    assert run.link is not None
+    assert all(run.link is None for run in read(START + GREEN + b"\n NX   Cannot find x\n\n" + link))
+
+
+def test_words_about_a_run_in_a_task() -> None:
+    """What a task prints of flaky tasks or recorded commands belongs to no run, not to the one before either."""
+    words = (
+        b"\n NX   Nx detected a flaky task\n\n  cart:test\n\n\n NX   Nx Cloud: Successfully recorded command output\n\n"
+    )
+    first, second = read(
+        (START + b"> nx run cart:test\n\n") + GREEN + (START + b"> nx run cart:test\n\n") + words + GREEN
+    )
+    assert not any(task.flaky for task in (*first.tasks, *second.tasks))
 
 
 def test_recorded_command() -> None:
@@ -277,6 +365,57 @@ def test_figures() -> None:
     assert (run.targets, run.projects) == (("lint", "test"), ("cart", "web"))
 
 
+def test_counted_failures() -> None:
+    """Where failed tasks are counted alone they are those that were printed last; a success is none of them."""
+    run = one(
+        START
+        + b"> nx run cart:test\n\nboom\n\n> nx run web:test\n\nboom\n\n> nx run web:lint  [local cache]\n\n\n"
+        + b" NX   Ran targets lint, test for 2 projects\n\n\xe2\x9c\x96 1/3 failed\n"
+    )
+    assert statuses(run) == {"cart:test": "success", "web:test": "failure", "web:lint": "success"}
+
+
+def test_counted_and_named_failures() -> None:
+    """Where the count says that the failed tasks follow, they are those; none of any number is no failure."""
+    end = b"\n NX   Ran targets lint, test for 2 projects\n\n\xe2\x9c\x96 1/2 failed, including the following:\n"
+    run = one(START + b"> nx run cart:test\n\nboom\n\n> nx run web:test\n\n" + end + b"- cart:test\n")
+    assert statuses(run) == {"cart:test": "failure", "web:test": "success"}
+    run = one(START + GREEN + b"\xe2\x9c\x94 3/3 succeeded\n\xe2\x9c\x96 0/3 failed\n")
+    assert (run.status, run.stated_tasks) == (RunStatus.SUCCEEDED, 3)
+
+
+def test_header_twice() -> None:
+    """A task's header can stand twice, as a start and as a result; the run is one."""
+    header = b"\n> nx run cart:test\n\nboom\n\n   \xe2\x9c\x96  nx run cart:test\n"
+    run = one(header + b"\n NX   Running target test for project cart failed\n\n")
+    assert statuses(run) == {"cart:test": "failure"}
+
+
+def test_nested_end_twice() -> None:
+    """The end of a run that a task started can stand twice."""
+    end = b"\n NX   Successfully ran target lint for project web\n\n"
+    run = one(
+        b"> nx run cart:test\n\n> nx run web:lint\n"
+        + end * 2
+        + end.replace(b"lint for project web", b"test for project cart")
+    )
+    assert statuses(run) == {"cart:test": "success"}
+
+
+def test_start_without_its_projects() -> None:
+    """Where the projects do not stand under a start, any task can be the run's."""
+    start = START.partition(b"- cart")[0]
+    assert statuses(one(start + b"> nx run cart:test\n" + RED)) == {"cart:test": "failure"}
+
+
+def test_link_under_a_flaky_task() -> None:
+    """The link of a run can stand under its flaky tasks."""
+    flaky = b"\n NX   Nx detected a flaky task\n\n  cart:test\n\nView logs and run details at https://nx.app/runs/AbCdEf1234\n"
+    run = one(START + b"> nx run cart:test\n" + GREEN + flaky)
+    assert run.link is not None
+    assert run.tasks[0].flaky
+
+
 def test_printed_twice() -> None:
     """A failing output that stands there twice is given once."""
     output = b"> node test.js\r\n\r\nError: a\n  at b\n"
@@ -289,80 +428,3 @@ def test_printed_twice() -> None:
         + RED
     )
     assert (run.tasks[0].output or "").count("Error: a") == 1
-
-
-def test_odd_bytes() -> None:
-    """Bytes that are no UTF-8, NULs and lines without an end are read as what they are."""
-    run = one(START + b"> nx run cart:test\n\n\xff\xfe\x00boom" + b"x" * 3_000_000 + b" nx run a:b\n" + RED)
-    assert statuses(run) == {"cart:test": "failure"}
-    assert "\ufffd" in (run.tasks[0].output or "")
-
-
-def test_big_output_keeps_both_ends() -> None:
-    """Of a very big output the beginning and the end are kept, and how much is missing is said."""
-    middle = b"".join(b"line %d\n" % number for number in range(1_500_000))
-    output = one(START + b"> nx run cart:test\n\nfirst\n" + middle + b"last\n" + RED).tasks[0].output or ""
-    assert output.startswith("first\n")
-    assert output.endswith("last")
-    assert "bytes left out" in output
-    assert len(output) < 5_000_000
-
-
-def test_memory_goes_to_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the outputs are too many, those that show a failure are kept and those that don't go first."""
-    monkeypatch.setattr(printed, "_TOTAL", 1 << 20)
-    fine = b"".join(b"\n> nx run web:lint-%d\n\n" % n + b"ok " * 40_000 + b"\n" for n in range(20))
-    start = START.replace(b"lint, test for 2 projects:", b"lint, test for 2 projects and 20 tasks they depend on:")
-    end = RED.replace(b"projects failed", b"projects and 20 tasks they depend on failed")
-    blocks = [
-        start + b"> nx run cart:test\n\nError: boom\n" + b"z" * 5000 + b"\n",
-        *fine.splitlines(keepends=True),
-        end,
-    ]
-    (run,) = printed.read(blocks, source="a.log", hosts=frozenset())
-    failed = next(task for task in run.tasks if task.status is TaskStatus.FAILURE)
-    assert "Error: boom" in (failed.output or "")
-
-
-def workspaces() -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Find the runs of the shared workspaces with what they should give."""
-    for path in sorted(Path(SHARED or "/nonexistent").glob("nx-workspaces/*/expected.json")):
-        for run in json.loads(path.read_text())["runs"]:
-            yield path.parent, run
-
-
-@needs_shared
-def test_shared_workspaces() -> None:
-    """Every run of the captured workspaces gives the expected tasks, errors and telling lines."""
-    count = 0
-    for folder, expected in workspaces():
-        count += 1
-        path = folder / expected.get("log", f"{expected['name']}.log")
-        run = one(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
-        assert (run.status is RunStatus.SUCCEEDED) == (expected["exit"] == 0), path
-        by_id = {task.id: task for task in run.tasks}
-        assert {i for i, t in by_id.items() if t.status is TaskStatus.NOT_RUN} == set(expected.get("notRun", ())), path
-        assert {i for i, t in by_id.items() if t.flaky} == set(expected.get("flaky", ())), path
-        assert all(words in "\n".join(run.errors) for words in expected.get("essential", ())), path
-        for real in expected["tasks"]:
-            task = by_id[real["id"]]
-            assert (task.status is TaskStatus.FAILURE) == (real["status"] == "failure"), (path, task.id)
-            assert task.cached == ("cache" in real["status"]), (path, task.id)
-            plain = strip_escapes(task.output or "").replace("\r", "")
-            for words in set(real.get("essential", ())) - set(real.get("brokenInLog", ())):
-                assert words in plain, (path, task.id)
-    assert count
-
-
-@needs_shared
-def test_shared_runs() -> None:
-    """Every captured run of the four versions gives the tasks and hits of its run.json."""
-    paths = sorted(Path(SHARED or "").glob("nx-runs/*/*.log"))
-    assert paths
-    for path in paths:
-        run = one(path.read_bytes())
-        record = json.loads(path.with_suffix(".run.json").read_text())
-        assert (run.status is RunStatus.SUCCEEDED) == (path.with_suffix(".exit").read_text().strip() == "0"), path
-        assert {task.id: (task.status is TaskStatus.SUCCESS, task.cached) for task in run.tasks} == {
-            task["taskId"]: (task["status"] == 0, "hit" in task["cacheStatus"]) for task in record["tasks"]
-        }, path

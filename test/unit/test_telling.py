@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipe.telling import Excerpt, telling_lines
+from pipe.telling import Excerpt, Telling
 
 ROOT = "/opt/atlassian/pipelines/agent/build"
 OUTPUTS = sorted((Path(__file__).parent.parent / "data" / "outputs").glob("*.txt"))
@@ -24,9 +24,14 @@ def output_of(name: str) -> str:
     return path.read_bytes().decode()
 
 
+def telling(output: str) -> Telling:
+    """Read an output as a task has it: with the workspace's paths already made short."""
+    return Telling(output.replace(f"file://{ROOT}/", "").replace(f"{ROOT}/", ""))
+
+
 def tell(name: str, limit: int) -> list[str]:
     """Give the telling lines of a tool's output."""
-    return list(telling_lines(output_of(name), limit, root=ROOT).lines)
+    return list(telling(output_of(name)).excerpt(limit).lines)
 
 
 def shows(excerpt: Excerpt, text: str) -> bool:
@@ -36,7 +41,7 @@ def shows(excerpt: Excerpt, text: str) -> bool:
 
 def share(output: str, essential: list[str], limit: int) -> tuple[int, int]:
     """Count the essential texts that are shown, and all."""
-    excerpt = telling_lines(output, limit, root=ROOT)
+    excerpt = telling(output).excerpt(limit)
     return sum(shows(excerpt, text) for text in essential), len(essential)
 
 
@@ -45,7 +50,7 @@ def test_real_outputs(path: Path) -> None:
     """At 12 lines the most telling text of each tool's output is there, and half of the others."""
     essential = path.with_suffix(".essential").read_text().splitlines()
     output = path.read_bytes().decode()
-    excerpt = telling_lines(output, 12, root=ROOT)
+    excerpt = telling(output).excerpt(12)
     assert shows(excerpt, essential[0]), excerpt
     shown, known = share(output, essential, 12)
     assert shown * 2 >= known, excerpt
@@ -85,7 +90,7 @@ def test_captured_workspaces() -> None:
     for name, output, essential in captured():
         shown, known = share(output, essential, 40)
         assert shown == known, name
-        excerpt = telling_lines(output, 12, root=ROOT)
+        excerpt = telling(output).excerpt(12)
         assert shows(excerpt, essential[0]), (name, excerpt)
         shown, known = share(output, essential, 12)
         assert shown * 2 >= known, (name, excerpt)
@@ -124,32 +129,60 @@ def test_failures_share_the_room() -> None:
 
 def test_left_out_counts_what_had_no_room() -> None:
     """What did not fit is counted, and nothing is left out where there is room."""
-    few, all_of_them = (telling_lines(output_of("jest"), limit, root=ROOT) for limit in (5, 200))
+    few, all_of_them = (telling(output_of("jest")).excerpt(limit) for limit in (5, 200))
     assert len(few.lines) == 5
     assert all_of_them.left_out == 0
     assert few.left_out == len(all_of_them.lines) - 5
 
 
+EPILOGUES = """npm error Lifecycle script `test` failed with error:
+npm error code 1
+npm error path /shop
+npm error workspace shop@1.0.0
+npm error location /shop
+npm error command failed
+npm error command sh -c jest
+npm ERR! code ELIFECYCLE
+npm ERR! errno 1
+npm ERR! Exit status 1
+npm ERR! Failed at the shop@1.0.0 test script.
+npm ERR! A complete log of this run can be found in:
+\u2009ELIFECYCLE\u2009 Test failed. See above for more details.
+\u2009ERR_PNPM_RECURSIVE_RUN_FIRST_FAIL\u2009 shop@1.0.0 test: `jest`
+error Command failed with exit code 1.
+info Visit https://yarnpkg.com/en/docs/cli/run for documentation about this command.
+error: script "test" exited with code 1
+Error: Process completed with exit code 1.
+Error: Command failed: npm test
+Warning: command "npm test" exited with non-zero status code
+ERROR: "test:unit" exited with 1.
+ NX   Running target test for project shop failed
+Failed tasks:
+Hint: run the command with --verbose for more details.
+Node.js v20.20.2""".splitlines()
+
+
 @pytest.mark.parametrize("limit", [3, 40])
-def test_no_epilogue(limit: int) -> None:
+@pytest.mark.parametrize("epilogue", EPILOGUES)
+def test_no_epilogue(epilogue: str, limit: int) -> None:
     """The wrappers' epilogues, the command's echo, passing tests and printing of tests are not telling."""
-    output = "> npm run test\n\n> shop@1.0.0 test\n> jest\n\n" + output_of("jest").replace(
-        "Ran all test suites",
-        "Ran all test suites\nnpm error code ELIFECYCLE\nnpm error Lifecycle script `test` failed with error:\n"
-        "npm error path /shop\nnpm error command sh -c jest\n"
-        'Warning: command "npm test" exited with non-zero status code',
-    )
-    lines = telling_lines(output, limit, root=ROOT).lines
+    output = f"> npm run test\n\n> shop@1.0.0 test\n> jest\n\n{output_of('jest')}\n{epilogue}\n"
+    lines = telling(output).excerpt(limit).lines
     assert next(line.strip() for line in lines if "●" in line) == "● cart › totals the items"
-    assert not [
-        line for line in lines if "npm" in line or "non-zero" in line or "PASS" in line or "rate is fine" in line
-    ]
+    assert not [line for line in lines if "npm run" in line or "> jest" in line or epilogue in line]
+    assert not [line for line in lines if "PASS" in line or "✓" in line or "rate is fine" in line]
+
+
+def test_no_epilogue_of_one_line() -> None:
+    """Beside a single line that tells, the epilogues say nothing more."""
+    output = "\n".join(["src/a.ts(1,2): error TS2304: Cannot find name 'x'.", *EPILOGUES])
+    assert telling(output).excerpt(12).lines == ("src/a.ts(1,2): error TS2304: Cannot find name 'x'.",)
 
 
 def test_an_output_printed_twice() -> None:
     """Output that is printed twice, as Nx 21 does, yields each failure once."""
     for name in ("jest", "eslint-stylish", "tsc-pretty", "pytest-long"):
-        once, twice = (telling_lines(output_of(name) * times, 60, root=ROOT).lines for times in (1, 2))
+        once, twice = (telling(output_of(name) * times).excerpt(60).lines for times in (1, 2))
         assert set(twice) == set(once)
         assert len(twice) == len(once)
 
@@ -192,25 +225,67 @@ def test_frames_of_libraries_are_left_out(name: str) -> None:
 def test_long_lines_are_cut_around_what_they_say() -> None:
     """A line has at most 200 characters, and the error in it stays."""
     output = "x" * 5_000 + " Error: the disk is full " + "y" * 5_000 + "\n"
-    (line,) = telling_lines(output, 3).lines
+    (line,) = Telling(output).excerpt(3).lines
     assert len(line) <= 200
     assert "Error: the disk is full" in line
     assert line.startswith("…")
     assert line.endswith("…")
 
 
-def test_stream_style() -> None:
-    """The `project: ` before each chunk of `--output-style=stream` is no part of a line."""
-    output = "".join(f"@shop/cart: {line}\n" for line in output_of("tsc").splitlines())
-    assert telling_lines(output, 3, root=ROOT).lines == tuple(tell("tsc", 3))
+@pytest.mark.parametrize("prefix", ["@shop/cart: ", "[types] ", "cart:typecheck: "])
+def test_stream_style(prefix: str) -> None:
+    """What `--output-style=stream` or a prefix of a command puts before each line is no part of it."""
+    output = "> nx run cart\n\n" + "".join(f"{prefix}{line}\n" for line in output_of("tsc").splitlines())
+    assert telling(output).excerpt(3).lines == tuple(tell("tsc", 3))
+
+
+def test_parallel_streams() -> None:
+    """The lines of commands that ran at the same time are read one command after the other."""
+    streams = [
+        [f"[{name}] {line}\n" for line in output_of(tool).splitlines()]
+        for name, tool in (("types", "tsc"), ("test", "jest"))
+    ]
+    mixed = "".join("".join(pair) for pair in zip(*streams, strict=False))
+    mixed += "".join(streams[1][len(streams[0]) :])
+    apart = output_of("tsc") + output_of("jest")
+    assert telling(mixed).excerpt(20) == telling(apart).excerpt(20)
+
+
+def test_a_file_is_no_stream() -> None:
+    """A file's name before each line stays."""
+    output = "".join(f"src/a.css: line {number}, col 1, error - Unexpected empty block\n" for number in range(1, 9))
+    assert Telling(output).excerpt(1).lines == ("src/a.css: line 1, col 1, error - Unexpected empty block",)
+
+
+def test_every_limit_from_one_reading() -> None:
+    """One reading gives the excerpt of any limit, in any order, as a fresh reading would."""
+    for name in ("jest", "eslint-stylish", "pytest-long"):
+        read = telling(output_of(name))
+        for limit in (30, 1, 6, 0, 30):
+            assert read.excerpt(limit) == telling(output_of(name)).excerpt(limit)
+
+
+def test_very_many_failures() -> None:
+    """Of thousands of failures the first are told, and the count at the end."""
+    rows = "".join(f"src/{number}.ts:1:2 - error TS1: no\n" for number in range(20_000))
+    lines = Telling(f"{rows}\nFound 20000 errors.\n").excerpt(10_000).lines
+    assert lines[0] == "src/0.ts:1:2 - error TS1: no"
+    assert "Found 20000 errors." in lines
+
+
+def test_a_short_output_is_shown_whole() -> None:
+    """Where little is known and all of it fits, all is shown; where it does not fit, what sounds discontented."""
+    output = "Sizes\n  a.js  10 kB\n  b.js  90 kB  too large by 40 kB\n  c.js  5 kB\n"
+    assert len(Telling(output).excerpt(4).lines) == 4
+    assert Telling(output).excerpt(1).lines == ("b.js  90 kB  too large by 40 kB",)
 
 
 def test_best_guess() -> None:
     """Without any known shape it is the lines with error-like words, else the last lines before the epilogue."""
-    assert telling_lines("starting\nthe widget is missing\nbye\n", 2).lines == ("the widget is missing",)
-    assert telling_lines('one\ntwo\nWarning: command "x" exited with non-zero status code', 1).lines == ("two",)
-    assert telling_lines('Warning: command "x" exited with non-zero status code', 1).lines != ()
-    assert telling_lines(" \n\x1b[0m\r\n", 5) == Excerpt((), 0)
+    assert Telling("starting\nthe widget is missing\nbye\n").excerpt(2).lines == ("the widget is missing",)
+    assert Telling('one\ntwo\nWarning: command "x" exited with non-zero status code').excerpt(1).lines == ("two",)
+    assert Telling('Warning: command "x" exited with non-zero status code').excerpt(1).lines != ()
+    assert Telling(" \n\x1b[0m\r\n").excerpt(5) == Excerpt((), 0)
 
 
 @given(
@@ -227,8 +302,8 @@ def test_best_guess() -> None:
 def test_any_mixture(lines: list[str], limit: int) -> None:
     """Whatever the lines' order: within the limit, plain, not too long, and something where there is something."""
     output = "\n".join(lines)
-    excerpt = telling_lines(output, limit, root=ROOT)
+    excerpt = telling(output).excerpt(limit)
     assert len(excerpt.lines) <= limit
     assert all(len(line) <= 200 and "\x1b" not in line and "\n" not in line for line in excerpt.lines)
     assert excerpt.left_out >= 0
-    assert excerpt.lines or not telling_lines(output, 1).lines
+    assert excerpt.lines or not Telling(output).excerpt(1).lines

@@ -1,0 +1,40 @@
+"""What nx commands printed, versions 16 to 24, as runs.
+
+Three steps, a module each. `scan` cuts the file at the few lines that only Nx prints (`words`: a task's header, Nx's
+badge) with a plain byte search, so that a line that is neither costs next to nothing. `assemble` makes runs of those
+marks: which start, headers and end belong together; `blocks` reads what stands under a mark. `results` says what became
+of each task, and `outputs` which text is whose.
+
+A task prints what it likes, lines that look like Nx's included, and a task may run nx itself. An end therefore counts
+for the run that it names (targets and projects); everything between a run's start and its own end is that run's. When
+two ends claim one run the worse one holds, whatever their order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipe.nx.printed.assemble import Assembler
+from pipe.nx.printed.results import result
+from pipe.nx.printed.scan import Scanner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipe.model import Run
+
+
+def read(blocks: Iterable[bytes], *, source: str, hosts: frozenset[str]) -> list[Run]:
+    """Read what nx commands printed into one file, as runs in the order of their starts.
+
+    `blocks` are the file's bytes in pieces of any size; `source` names the file in `Run.sources`; `hosts` are those
+    that `cloud_links.find` takes. Never raises for what the bytes hold. A run that has no end in the file is `cut`: its
+    state is IN_PROGRESS, or FAILED where a failure is seen, and its tasks without a mark of their own are STOPPED,
+    which says no more than that this log does not show a result. A run that a task started (nested nx) is part of that
+    task's output. Of all outputs some 32 MB are held at once.
+    """
+    scanner = Scanner()
+    for block in blocks:
+        scanner.feed(block)
+    marks = scanner.finish()
+    return [result(run, marks, source, hosts) for run in Assembler(marks, hosts).runs()]

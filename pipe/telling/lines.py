@@ -1,0 +1,91 @@
+"""Terminal output as the lines to be read, and lines as they are shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pipe.telling.shapes import WEAK, WIDTH, regex
+from pipe.terminal import plain
+
+_SCANNED = 4_000  # characters of a line that are looked at, unless an error-like word stands further on
+_SAMPLE = 400  # lines that show whether all have a prefix
+_STREAMS = 8  # different prefixes of parallel commands
+_PREFIX = (
+    r"(?!\[?(?:ERROR|WARN|INFO|DEBUG|FATAL|CRITICAL|HINT|NOTE|error|warn|info|debug|fatal|hint|note|[EW][:\]])"
+    r"|[^\s:]*\.\w{1,6}:|[^\s:]*Error)"
+    r"(?:\[[^\]\s]{1,60}\](?: |$)|[^\s:\[(]{1,60}(?::[a-z][\w-]*)?:(?: |$))"
+)
+
+
+def lines_of(output: str) -> list[str]:
+    """Give the output as plain lines, without what is put before each line of a stream."""
+    lines: list[str] = []
+    for line in plain(output).split("\n"):
+        if len(line) > WIDTH and '"messages":[' in line and '"filePath":' in line:
+            lines.extend(_rows(line))
+        elif len(line) > _SCANNED:
+            word = regex(WEAK).search(line, 0, 2_000_000)
+            start = max(word.start() - WIDTH, 0) if word else 0
+            lines.append(line[start : start + _SCANNED])
+        else:
+            lines.append(line.rstrip())
+    return _by_stream(lines)
+
+
+def _rows(text: str) -> list[str]:
+    """ESLint's JSON as the rows of its stylish format."""
+    import json  # noqa: PLC0415 - seldom needed
+
+    try:
+        files = json.loads(text)
+        return [
+            line
+            for file in files
+            if file["messages"]
+            for line in (
+                "",
+                file["filePath"],
+                *(
+                    f"  {each.get('line', 0)}:{each.get('column', 0)}  {'error' if each['severity'] > 1 else 'warning'}"
+                    f"  {each['message']}  {each.get('ruleId') or ''}".rstrip()
+                    for each in file["messages"]
+                ),
+            )
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return [text[:_SCANNED]]
+
+
+def _by_stream(lines: list[str]) -> list[str]:
+    """Drop the `project: ` or `[command] ` that nearly all lines begin with; parallel streams follow one another.
+
+    Nx puts it there with `--output-style=stream` and for parallel commands with a prefix.
+    """
+    match = regex(_PREFIX).match
+    sample = [line for line in lines[:_SAMPLE] if line]
+    found = Counter(prefix[0].strip() for prefix in map(match, sample) if prefix)
+    common = {prefix for prefix, count in found.items() if count >= 3}  # noqa: PLR2004 - a stream, not a sentence
+    if not common or len(common) > _STREAMS or sum(found[each] for each in common) < 0.8 * len(sample):
+        return lines
+    streams: dict[str, list[str]] = {"": []}
+    stream = ""
+    for line in lines:
+        prefix = match(line)
+        if prefix and (name := prefix[0].strip()) in common:
+            stream = name
+            streams.setdefault(stream, []).append(line[prefix.end() :])
+        else:
+            streams[stream if line else ""].append(line)
+    return [line for stream in streams.values() for line in stream]
+
+
+def cut(text: str) -> str:
+    """Give at most 200 characters of the line, around its error-like word if that stands further on."""
+    if len(text) <= WIDTH:
+        return text
+    word = regex(WEAK).search(text)
+    start = max(word.start() - WIDTH // 3, 0) if word and word.end() > WIDTH - 1 else 0
+    if start == 0:
+        return text[: WIDTH - 1] + "…"
+    end = start + WIDTH - 2
+    return "…" + text[start:end] + ("…" if end < len(text) else "")

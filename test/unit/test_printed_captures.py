@@ -1,0 +1,161 @@
+"""Printed logs: real captures of Nx 16 to 24, held to what Nx itself recorded of each run."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipe.model import RunStatus, TaskStatus
+from pipe.nx.printed import scan
+from pipe.terminal import strip_escapes
+from test.unit.test_printed import one, read, statuses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CAPTURES = sorted((Path(__file__).parents[1] / "data" / "printed").glob("*.log"))
+NAMES = [path.stem for path in CAPTURES]
+# 16 and 17 end with git's words and their own help, without a badge: nothing in that log tells that nx ran.
+NOTHING_TO_SEE = {"16.10.0-no-base", "17.3.2-no-base"}
+WORDS = {
+    "test": "expected 42 to equal 41",
+    "pack": "expected 42 to equal 41",
+    "e2e": "hang up",
+    "slow": "slow starts\n",
+}
+SHARED = os.environ.get("CAPTURES_DIR")
+needs_shared = pytest.mark.skipif(not SHARED, reason="CAPTURES_DIR (a folder with captured runs) is not set")
+
+
+@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem not in NOTHING_TO_SEE], ids=lambda path: path.stem)
+def test_capture(path: Path) -> None:
+    """A capture is one run with the result, the tasks and the cache hits of Nx's own record."""
+    truth = json.loads(path.with_suffix(".json").read_text())
+    stopped = path.stem.endswith(("-stopped", "-terminated"))
+    run = one(path.read_bytes())
+    if "did not complete" in path.read_text(errors="replace"):
+        assert run.status is RunStatus.CANCELED
+    if stopped:
+        # 22.7.12 that is terminated prints that it "Successfully ran": the exit code is the only other word.
+        assert run.status is not RunStatus.SUCCEEDED or path.stem == "22.7.12-terminated"
+    else:
+        # 18 ends with 0 when there is no such base, and says "Command failed": the words count.
+        assert (run.status is RunStatus.SUCCEEDED) == (truth["exit"] == 0 and not run.errors)
+        assert not run.cut
+    if "tasks" not in truth:
+        assert stopped or run.errors
+        return
+    found = {task.id: (task.status is TaskStatus.SUCCESS, task.cached) for task in run.tasks if task.cache}
+    real = {task["id"]: (task["code"] == 0, "hit" in task["cache"]) for task in truth["tasks"]}
+    if path.stem.endswith(("pty-dynamic-one", "not-run-one")):
+        # The tasks that one task depends on are not all named in these styles (16, 17; with a terminal: all versions).
+        real = {name: result for name, result in real.items() if name in found or not result[0]}
+    if not stopped:
+        assert found == real
+    log = path.read_text(errors="replace").replace("\r", "") + "\n"
+    for task in run.tasks:
+        if task.status is TaskStatus.FAILURE:
+            output = (task.output or "").replace("\r", "") + "\n"
+            # Where Nx itself lost a task's last words (streamed without prefixes, now and then) the log has none.
+            assert output.count(WORDS[task.id.split(":")[1]]) == (WORDS[task.id.split(":")[1]] in log)
+            assert not task.output or strip_escapes(task.output.strip("\n").split("\n")[-1]).strip()
+            assert not re.search("Failed tasks:|Executing|Running target", output)
+        else:
+            assert task.output is None
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
+def test_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sizes of the blocks, and of what is scanned at once, change nothing."""
+    data = path.read_bytes()
+    whole = read(data)
+    monkeypatch.setattr(scan, "WINDOW", 1 + max(len(line) for line in data.split(b"\n")))
+    for size in (1, 7, 64, 65536):
+        assert read(data, size) == whole
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
+def test_truncated(path: Path) -> None:
+    """A file that is cut off anywhere is read without an error and never looks better than the whole."""
+    data = path.read_bytes()
+    failed = any(run.status is not RunStatus.SUCCEEDED for run in read(data))
+    for end in range(0, len(data), 97):
+        for run in read(data[:end]):
+            assert not (failed and run.status is RunStatus.SUCCEEDED)
+
+
+def test_captures_are_there() -> None:
+    """Each version from 16 to 24 has its captures."""
+    assert {name.split(".")[0] for name in NAMES} == {str(major) for major in range(16, 25)}
+
+
+@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem.endswith("-not-run")], ids=lambda path: path.stem)
+def test_not_run(path: Path) -> None:
+    """A task that did not run because another failed is named as such, where the version lists it."""
+    run = one(path.read_bytes())
+    assert statuses(run)["web:pack"] == "not-run"
+    assert run.targets == ("pack",)
+    assert run.project_count == 3
+
+
+@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem.endswith("-flaky")], ids=lambda path: path.stem)
+def test_flaky(path: Path) -> None:
+    """A task that Nx calls flaky is flaky; the words come with Nx 19."""
+    (task,) = one(path.read_bytes()).tasks
+    assert task.flaky == (b"flaky task" in path.read_bytes())
+
+
+@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem.endswith("-nested")], ids=lambda path: path.stem)
+def test_nested(path: Path) -> None:
+    """A run that a task started is that task's output: its failure is not the run's."""
+    assert statuses(one(path.read_bytes())) == {"web:nested": "success"}
+
+
+def workspaces() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Find the runs of the shared workspaces with what they should give."""
+    for path in sorted(Path(SHARED or "/nonexistent").glob("nx-workspaces/*/expected.json")):
+        for run in json.loads(path.read_text())["runs"]:
+            yield path.parent, run
+
+
+@needs_shared
+def test_shared_workspaces() -> None:
+    """Every run of the captured workspaces gives the expected tasks, errors and telling lines."""
+    count = 0
+    for folder, expected in workspaces():
+        count += 1
+        path = folder / expected.get("log", f"{expected['name']}.log")
+        run = one(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
+        assert (run.status is RunStatus.SUCCEEDED) == (expected["exit"] == 0), path
+        by_id = {task.id: task for task in run.tasks}
+        assert {i for i, t in by_id.items() if t.status is TaskStatus.NOT_RUN} == set(expected.get("notRun", ())), path
+        assert {i for i, t in by_id.items() if t.flaky} == set(expected.get("flaky", ())), path
+        assert all(words in "\n".join(run.errors) for words in expected.get("essential", ())), path
+        for real in expected["tasks"]:
+            task = by_id[real["id"]]
+            assert (task.status is TaskStatus.FAILURE) == (real["status"] == "failure"), (path, task.id)
+            assert task.cached == ("cache" in real["status"]), (path, task.id)
+            plain = strip_escapes(task.output or "").replace("\r", "")
+            for words in set(real.get("essential", ())) - set(real.get("brokenInLog", ())):
+                assert words in plain, (path, task.id)
+    assert count
+
+
+@needs_shared
+def test_shared_runs() -> None:
+    """Every captured run of the four versions gives the tasks and hits of its run.json."""
+    paths = sorted(Path(SHARED or "").glob("nx-runs/*/*.log"))
+    assert paths
+    for path in paths:
+        run = one(path.read_bytes())
+        record = json.loads(path.with_suffix(".run.json").read_text())
+        assert (run.status is RunStatus.SUCCEEDED) == (path.with_suffix(".exit").read_text().strip() == "0"), path
+        assert {task.id: (task.status is TaskStatus.SUCCESS, task.cached) for task in run.tasks} == {
+            task["taskId"]: (task["status"] == 0, "hit" in task["cacheStatus"]) for task in record["tasks"]
+        }, path
