@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from pipe import __version__
+from pipe.nx.collect import RECIPE
 from pipe.settings import schema
 from pipe.variables import VARIABLES
 
@@ -63,8 +64,14 @@ def test_readme_snippets_are_yaml() -> None:
         assert yaml.safe_load(snippet)
     step = yaml.safe_load(snippets[0])["pipelines"]["pull-requests"]["**"][0]["step"]
     variables = step["after-script"][0]["variables"]
-    assert set(variables) <= {one.name for one in VARIABLES} | {"BITBUCKET_EXIT_CODE"}
+    assert set(variables) <= {one.name for one in VARIABLES} | {"BITBUCKET_EXIT_CODE", "BITBUCKET_PR_ID"}
     assert all(isinstance(text, str) for text in variables.values())
+
+
+def test_readme_recipe() -> None:
+    """The README captures logs with the line that the pipe's own hints give and the tests run."""
+    script = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)[1])["script"]
+    assert [RECIPE.replace("lint test build", targets) for targets in ("lint test", "build")] == script[1:]
 
 
 def test_examples_are_correct() -> None:
