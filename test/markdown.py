@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 import markdown
 from markdown_it import MarkdownIt
 
+# Begins a tag in a document: no text has it, so that no text can pass for a tag.
+TAG = "\x01"
 _EMPTY = {"br", "hr", "img"}
 
 
@@ -36,12 +38,12 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         kept = dict(attrs).get("href") or dict(attrs).get("src") or ""
-        self._parts.append(("tag", f"<{tag} {kept}>" if kept else f"<{tag}>"))
+        self._parts.append(("tag", f"{TAG}{tag} {kept}" if kept else f"{TAG}{tag}"))
         self._depth += tag == "pre"
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in _EMPTY:
-            self._parts.append(("tag", f"</{tag}>"))
+            self._parts.append(("tag", f"{TAG}/{tag}"))
         self._depth -= tag == "pre"
 
     def handle_data(self, data: str) -> None:
