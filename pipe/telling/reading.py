@@ -235,8 +235,7 @@ class Reader(Reading):
         if text.startswith("E ") and (block.title or self.lines[number - 1].lstrip().startswith(("E ", ">"))):
             return block.why < 0 and self.add_why(block, number)
         if block.sourced and block.traceback == NOWHERE and not text.startswith("E "):
-            self.add(block, number, MORE)
-            return True
+            return False
         if block.title and (block.why < 0 or block.traceback == OVER):
             return self.add_why(block, number)
         if not block.title and indent > 0 and number - 1 in block.ranks and "[ERROR]" not in text:
