@@ -261,16 +261,17 @@ def _reproduce(failed: Sequence[Task], frame: Frame, detail: _Detail) -> str:
     if not failed or not detail.sections:
         return ""
     known = [task.target for task in failed if task.target]
-    configurations = {task.rest[len(task.target) + 1 :] for task in failed if task.target}
-    if len(failed) > 1 and len(known) == len(failed) and len(configurations) == 1:
+    # Nx leaves a configuration out where a target has none of that name, so one does for all.
+    configurations = {task.rest[len(task.target) + 1 :] for task in failed if task.target} - {""}
+    if len(failed) > 1 and len(known) == len(failed) and len(configurations) <= 1:
         targets = " ".join(dict.fromkeys(map(shlex.quote, known)))
         command = f"{frame.nx} run-many -t {targets}"
         only = f"{command} -p {' '.join(dict.fromkeys(shlex.quote(task.project) for task in failed))}"
         command = only if len(only) <= _LONGEST_COMMAND else command
-        if configuration := configurations.pop():
-            command += f" -c {shlex.quote(configuration)}"
+        if configurations:
+            command += f" -c {shlex.quote(configurations.pop())}"
     else:
-        # A configuration is one task's alone, and so is a target that cannot be told from it.
+        # Several configurations, or a target that cannot be told from one.
         command = "; ".join(f"{frame.nx} run {shlex.quote(task.id)}" for task in failed)
     if len(command) > _LONGEST_COMMAND or not command.isprintable():
         return ""

@@ -89,10 +89,14 @@ def test_targets_with_a_colon() -> None:
 
 
 def test_shared_configuration() -> None:
-    """Failed tasks of one configuration are run with it."""
-    (run,) = runs("nx\n  a:build:production failure\n  b:build:production failure")
-    body = render(summarise([replace(run, targets=("build",))], "1"), FRAME, NOW)
-    assert "Try it: `npx nx run-many -t build -p a b -c production`" in body
+    """Failed tasks of one configuration are run with it, those that have none too; of several each by itself."""
+    (run,) = runs("nx\n  a:build:production failure\n  b:build failure")
+    (other,) = runs("nx\n  a:build:production failure\n  b:build:ci failure")
+    run, other = replace(run, targets=("build",)), replace(other, targets=("build",))
+    assert "Try it: `npx nx run-many -t build -p a b -c production`" in render(summarise([run], "1"), FRAME, NOW)
+    assert "Try it: `npx nx run a:build:production; npx nx run b:build:ci`" in render(
+        summarise([other], "1"), FRAME, NOW
+    )
 
 
 def test_flaky() -> None:
