@@ -87,6 +87,12 @@ def need(tool: str) -> None:
     pytest.skip(f"{_MISSING}{tool}")
 
 
+def captures() -> Path:
+    """Give the folder of the captured runs; leaves the test out where there is none."""
+    need("captures")
+    return Path(os.environ["CAPTURES_DIR"])
+
+
 def left_out(reasons: list[str]) -> list[str]:
     """Word the closing lines about skipped tests: how many for want of what, and how to get it."""
     lines = []

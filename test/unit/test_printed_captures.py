@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import pytest
 from pipe.model import RunStatus, TaskStatus
 from pipe.nx.printed import scan
 from pipe.terminal import strip_escapes
+from test.conftest_tools import captures
 from test.unit.test_printed import one, read, statuses
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ WORDS = {
     "e2e": "hang up",
     "slow": "slow starts\n",
 }
-SHARED = os.environ.get("CAPTURES_DIR")
-needs_shared = pytest.mark.skipif(not SHARED, reason="CAPTURES_DIR (a folder with captured runs) is not set")
 
 
 @pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem not in NOTHING_TO_SEE], ids=lambda path: path.stem)
@@ -119,12 +117,11 @@ def test_nested(path: Path) -> None:
 
 def workspaces() -> Iterator[tuple[Path, dict[str, Any]]]:
     """Find the runs of the shared workspaces with what they should give."""
-    for path in sorted(Path(SHARED or "/nonexistent").glob("nx-workspaces/*/expected.json")):
+    for path in sorted(captures().glob("nx-workspaces/*/expected.json")):
         for run in json.loads(path.read_text())["runs"]:
             yield path.parent, run
 
 
-@needs_shared
 def test_shared_workspaces() -> None:
     """Every run of the captured workspaces gives the expected tasks, errors and telling lines."""
     count = 0
@@ -147,10 +144,9 @@ def test_shared_workspaces() -> None:
     assert count
 
 
-@needs_shared
 def test_shared_runs() -> None:
     """Every captured run of the four versions gives the tasks and hits of its run.json."""
-    paths = sorted(Path(SHARED or "").glob("nx-runs/*/*.log"))
+    paths = sorted(captures().glob("nx-runs/*/*.log"))
     assert paths
     for path in paths:
         run = one(path.read_bytes())

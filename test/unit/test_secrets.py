@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,9 +23,9 @@ from detect_secrets.plugins.stripe import StripeDetector
 
 from pipe.secrets import REMOVED, Masker
 from pipe.terminal import plain
+from test.conftest_tools import captures
 
 DATA = Path(__file__).parent.parent / "data"
-CAPTURES = os.environ.get("CAPTURES_DIR")
 
 # Made up here, and put together so that no scanner of repositories takes them for real ones.
 HEX40 = "4f1c9a7be02d5386f1a4c7e9b0d2536874acbe19"
@@ -240,10 +239,9 @@ def test_nothing_in_real_outputs(path: Path) -> None:
     assert masker.mask(text) == text
 
 
-@pytest.mark.skipif(CAPTURES is None, reason="CAPTURES_DIR is not set: no captured runs")
 def test_nothing_in_captured_logs() -> None:
     """Nothing in the logs of the captured runs is taken for a secret."""
-    logs = sorted(Path(CAPTURES or "").glob("nx-*/**/*.log"))
+    logs = sorted(captures().glob("nx-*/**/*.log"))
     assert logs
     for log in logs:
         text = plain(log.read_bytes().decode(errors="replace"))

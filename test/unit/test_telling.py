@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe.telling import Excerpt, Telling
+from test.conftest_tools import captures
 
 ROOT = "/opt/atlassian/pipelines/agent/build"
 OUTPUTS = sorted((Path(__file__).parent.parent / "data" / "outputs").glob("*.txt"))
 UNSEEN = sorted((Path(__file__).parent.parent / "data" / "outputs" / "unseen").glob("*.txt"))
-CAPTURES = os.environ.get("CAPTURES_DIR")
 
 
 def output_of(name: str) -> str:
@@ -93,7 +92,7 @@ def test_unseen_outputs_recall(limit: int, least: float) -> None:
 def captured() -> list[tuple[str, str, list[str]]]:
     """Give the failed tasks of the captured workspaces: name, terminal output, essential texts."""
     tasks = []
-    for folder in sorted((Path(CAPTURES or "") / "nx-workspaces").iterdir()):
+    for folder in sorted((captures() / "nx-workspaces").iterdir()):
         records = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
         for run in json.loads((folder / "expected.json").read_text())["runs"]:
             if not isinstance(run.get("record"), int):
@@ -106,7 +105,6 @@ def captured() -> list[tuple[str, str, list[str]]]:
     return tasks
 
 
-@pytest.mark.skipif(CAPTURES is None, reason="CAPTURES_DIR is not set: no captured workspaces")
 def test_captured_workspaces() -> None:
     """Of each failed task of the captured workspaces every essential text is there at 40 lines, and half at 12."""
     assert len(captured()) > 40

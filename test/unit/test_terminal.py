@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipe.terminal import plain, strip_escapes
 
-CAPTURES = os.environ.get("CAPTURES_DIR")
+CAPTURES = Path(__file__).parents[1] / "data" / "nx-runs" / "24.0.6-jobs"
 
 
 @pytest.mark.parametrize(
@@ -75,12 +74,10 @@ def test_hostile_moves_cost_no_memory() -> None:
     assert len(plain("\x1b[999999999C" * 50 + "x\x1b[999999999B\x1b[999999999;1Hy")) < 30_000
 
 
-@pytest.mark.skipif(CAPTURES is None, reason="CAPTURES_DIR is not set: no captured runs")
 @pytest.mark.parametrize("name", ["10-progress-bars.log", "11-progress-bars-pty.log"])
 def test_captured_progress_bars(name: str) -> None:
     """Of real progress bars the last state is left, of a corrected line the correction."""
-    folder = Path(CAPTURES or "") / "nx-workspaces" / "jobs-python-node-24"
-    lines = plain((folder / name).read_bytes().decode()).split("\n")
+    lines = plain((CAPTURES / name).read_bytes().decode()).split("\n")
     begin = lines.index("✔ hero.avif")
     assert lines[begin : begin + 4] == [
         "✔ hero.avif",
