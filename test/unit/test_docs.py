@@ -54,6 +54,7 @@ def test_one_version() -> None:
     assert METADATA["image"].endswith(f":{__version__}")
     used = set(re.findall(r"docker://(\S+)", README))
     assert used == {METADATA["image"]}
+    assert re.findall(r"^Nx Report (\S+) ·", README, re.MULTILINE) == [__version__]
 
 
 def test_readme_snippets_are_yaml() -> None:
