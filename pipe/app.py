@@ -73,6 +73,8 @@ class Pipe:
             self._print(f"✗ Nx Report {__version__} cannot start. Mistakes in its variables: {len(mistakes.lines)}.")
             for line in mistakes.lines:
                 self._print(f"  - {line}")
+            for note in mistakes.notes:
+                self._print(f"  ! {note}")
             return _WRONG_SETTINGS
         except _OutOfTime:
             self._print("✗ Nx Report stopped at TIMEOUT. Raise it, or set DEBUG: 'true' to see what takes long.")
@@ -87,34 +89,37 @@ class Pipe:
     def _where(self) -> tuple[Settings, Build, Checkout]:
         """Read the settings and the build; every mistake of both is told together."""
         mistakes: list[str] = []
+        notes: tuple[str, ...] = ()
         options = Settings()
         try:
             options = settings.read(self.environ)
         except Mistakes as wrong:
             mistakes += wrong.lines
+            notes = wrong.notes
         build, problems = build_module.read(self.environ, self.working_directory)
         checkout = Checkout(build.clone_dir)
         mistakes += self._wrong_paths(checkout)
         if mistakes or problems:
-            raise Mistakes([*mistakes, *problems])
+            raise Mistakes([*mistakes, *problems], notes or options.notes)
         return options, build, checkout
 
     def _wrong_paths(self, checkout: Checkout) -> list[str]:
         if not os.path.isdir(checkout.root):  # noqa: PTH112
             return [f"BITBUCKET_CLONE_DIR {checkout.root!r} is no folder here: the clone is not mounted"]
         mistakes = []
-        for name, bases in (
-            ("WORKSPACE_DIR", [self.working_directory]),
-            ("NX_CACHE_DIRECTORY", [self.working_directory, checkout.root]),
+        for name, bases, example in (
+            ("WORKSPACE_DIR", [self.working_directory], "frontend"),
+            ("NX_CACHE_DIRECTORY", [self.working_directory, checkout.root], "$BITBUCKET_CLONE_DIR/.nx/cache"),
         ):
+            correct = f"Correct: {name}: {example}"
             given = self.environ.get(name, "").strip()
             if not given or UNEXPANDED.fullmatch(given):
                 continue
             found = [path for base in bases if (path := checkout.inside(given, base))]
             if not found:
-                mistakes.append(f"{name} {given[:60]!r} lies outside the clone directory {checkout.root}")
+                mistakes.append(f"{name} {given[:60]!r} lies outside the clone directory {checkout.root}. {correct}")
             elif name == "WORKSPACE_DIR" and not os.path.isdir(found[0]):  # noqa: PTH112
-                mistakes.append(f"{name} {given[:60]!r} is no folder of the clone")
+                mistakes.append(f"{name} {given[:60]!r} is no folder of the clone. {correct}")
         return mistakes
 
     def _report(self, options: Settings, build: Build, checkout: Checkout) -> int:
@@ -124,7 +129,8 @@ class Pipe:
             self._print(f"! {note}")
         found = self._collect(options, checkout, debug)
         self._stop_at(end)
-        summary = summarise([self.redactor.run(run, checkout.root) for run in found.runs], build.exit_code)
+        runs = [self.redactor.run(run, checkout.root) for run in found.runs]
+        summary = summarise(runs, build.exit_code, nx_may_have_run=found.nx_may_have_run)
         frame = self._frame(options, build, found, checkout)
         self._print_found(options, build, found, summary)
         if options.dry_run or options.credential is None:
@@ -142,6 +148,8 @@ class Pipe:
             "Build status", bitbucket, end, lambda: self._build_status(options, summary, frame, bitbucket, comment)
         )
         delivered = all(one.result is not Result.FAILED for one in self.outcomes)
+        if not delivered:
+            self._print("  The report is kept in .nx-report/comment.md of the clone.")
         return self._exit_code(options, summary, delivered=delivered)
 
     def _collect(self, options: Settings, checkout: Checkout, debug: Callable[[str], None]) -> Collection:
@@ -196,6 +204,10 @@ class Pipe:
             return Outcome("Comment", Result.SKIPPED, why)
         if why:
             self._print(f"! {why}")
+        if pull_request.head and not publish.alike(pull_request.head, frame.commit):
+            self._print(
+                f"! the pull request is at {pull_request.head[:12]} by now, this build is of {frame.commit[:12]}"
+            )
         unless = None
         if summary.answer is Answer.NOTHING_RAN:
             unless = "no run was found"
@@ -277,8 +289,9 @@ class Pipe:
             self._print_fault(error)
             outcome = Outcome(name, Result.FAILED, "by a fault of this pipe")
         self.outcomes.append(outcome)
+        text = outcome.text.removeprefix(f"{name.lower()}: ")
         sign = {Result.FAILED: "✗", Result.SKIPPED: "–"}.get(outcome.result, "✓")
-        self._print(f"{sign} {outcome.channel} {outcome.result.value}: {outcome.text}")
+        self._print(f"{sign} {outcome.channel} {outcome.result.value}: {text}")
         return outcome
 
     def _keep(self, checkout: Checkout, body: str) -> None:
@@ -331,12 +344,20 @@ class Pipe:
             self._print(f"  ignored: {self.redactor.line(line)}")
         for line in (*found.notes, *(f"{hint.text}: {hint.line}" for hint in found.hints)):
             self._print(f"  ! {self.redactor.line(line)}")
+        if build.exit_code is None:
+            self._print(
+                "  ! The step's exit code is not known: what failed outside of nx is not seen, and a task that passed "
+                "on retry counts as failed. Add to the pipe's variables: BITBUCKET_EXIT_CODE: $BITBUCKET_EXIT_CODE"
+            )
+        elif not build.exit_code.lstrip("-").isdigit():
+            self._print(f"  ! BITBUCKET_EXIT_CODE {build.exit_code} is no number: it is taken as a failure")
         if count := self.redactor.count:
             self._print(f"  ! {count} secret{'s' * (count > 1)} replaced in what is published")
 
 
 def _known_secrets(environ: Mapping[str, str]) -> list[str]:
-    return [environ[one.name].strip() for one in VARIABLES if one.secret and environ.get(one.name, "").strip()]
+    values = (environ.get(one.name, "").strip() for one in VARIABLES if one.secret)
+    return [value for value in values if value and not UNEXPANDED.fullmatch(value)]
 
 
 def _hosts(environ: Mapping[str, str]) -> frozenset[str]:

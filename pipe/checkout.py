@@ -99,15 +99,19 @@ class Checkout:
         """The files that a path or glob names: those of the first base in which it names any.
 
         `**` follows no link and enters neither what is installed nor git's and Pipelines' own folders. A found file may
-        be a link that leads outside: `open` says so.
+        be a link that leads outside: `open` says so. Raises Unreadable where the pattern itself leads outside.
         """
+        outside = True
         for base in bases:
             folder, rest = _split_pattern(os.path.join(base, pattern))
             if self.inside(folder) is None:
                 continue
+            outside = False
             found = sorted(self._matching(folder, rest)) if rest else [folder] if os.path.lexists(folder) else []
             if found:
                 return found
+        if outside:
+            raise Unreadable("lies outside the clone directory")
         return []
 
     def _matching(self, folder: str, pattern: str) -> Iterator[str]:

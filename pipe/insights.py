@@ -43,6 +43,7 @@ class Summary:
     `not_run` the ids that were left out because another task failed. `total` counts distinct tasks with a result,
     `cached` those of them taken from a cache in the last run that had them. `seconds` is from the first start to the
     last end where every run has both, else the sum of the runs' durations, None where one is not known.
+    `nx_may_have_run` says, where nothing was found, that nx may have run all the same.
     """
 
     answer: Answer
@@ -55,9 +56,10 @@ class Summary:
     cached: int = 0
     seconds: float | None = None
     exit_code: str | None = None
+    nx_may_have_run: bool = False
 
 
-def summarise(runs: Sequence[Run], exit_code: str | None) -> Summary:
+def summarise(runs: Sequence[Run], exit_code: str | None, *, nx_may_have_run: bool = False) -> Summary:
     """Add up the runs of one step.
 
     `exit_code` is the step's, None where it is not known; other than "0" it can only make the answer worse, and only
@@ -87,6 +89,7 @@ def summarise(runs: Sequence[Run], exit_code: str | None) -> Summary:
         cached=sum(task.cached for task in named),
         seconds=_seconds(runs),
         exit_code=exit_code,
+        nx_may_have_run=nx_may_have_run,
     )
 
 

@@ -68,7 +68,7 @@ def find_pull_request(
     found = bitbucket.open_pull_requests(build.branch)
     if not found:
         return None, f"branch {build.branch} has no open pull request"
-    here = [one for one in found if one.head and _alike(one.head, build.commit)]
+    here = [one for one in found if one.head and alike(one.head, build.commit)]
     chosen = (here or sorted(found, key=lambda one: one.updated, reverse=True))[0]
     if len(found) == 1:
         return chosen, ""
@@ -96,7 +96,7 @@ def comment(
         newest = max((marker for _, marker in group), key=lambda marker: (marker.build, marker.step_run))
         if reason := _superseded(newest, mine, pull_request.head):
             # Anyone can copy a marker: only where no comment of ours is found does this one have the last word.
-            text, same_commit = f"{reason} {group[0][0].url}", _alike(newest.commit, mine.commit)
+            text, same_commit = f"{reason} {group[0][0].url}", alike(newest.commit, mine.commit)
             newer = newer or Outcome("Comment", Result.SKIPPED, text, superseded=same_commit)
             continue
         existing = group[0][0]
@@ -114,7 +114,7 @@ def comment(
     if newer:
         return newer
     if unless:
-        return Outcome("Comment", Result.SKIPPED, f"there is none and none is made: {unless}")
+        return Outcome("Comment", Result.SKIPPED, f"{unless}, and there is no earlier one to bring up to date")
     made = _create(bitbucket, pull_request.id, mine, body(None), clock)
     return Outcome("Comment", Result.WRITTEN, f"created{refused} {made.url}")
 
@@ -138,17 +138,17 @@ def _superseded(theirs: Marker, mine: Marker, head: str) -> str | None:
     Another commit's comment stands if it is of the pull request's head and ours is not. On one commit, and where the
     head says nothing, the higher build number stands, then the higher run of the step.
     """
-    same = _alike(theirs.commit, mine.commit)
-    if not same and head and _alike(mine.commit, head):
+    same = alike(theirs.commit, mine.commit)
+    if not same and head and alike(mine.commit, head):
         return None
-    if not same and head and _alike(theirs.commit, head):
+    if not same and head and alike(theirs.commit, head):
         return f"it shows the pull request's newest commit {head[:12]}, this build is of {mine.commit[:12]}:"
     if (theirs.build, theirs.step_run) > (mine.build, mine.step_run):
         return f"it shows build {theirs.build}, which is newer than this one:"
     return None
 
 
-def _alike(one: str, other: str) -> bool:
+def alike(one: str, other: str) -> bool:
     """Whether two hashes, either of which may be abbreviated, name one commit."""
     return one.startswith(other) or other.startswith(one)
 
@@ -176,7 +176,8 @@ def _create(bitbucket: Bitbucket, pull_request: int, mine: Marker, text: str, cl
                 if find(one.body, mine.report_id) == mine and same(one.body, text):
                     return one
     raise Unavailable(
-        "comment: Bitbucket did not say whether it was made. Try again, or see https://bitbucket.status.atlassian.com"
+        "comment: Bitbucket did not answer, so it may or may not be there. Try again, or see "
+        "https://bitbucket.status.atlassian.com"
     )
 
 
@@ -194,6 +195,8 @@ def build_status(bitbucket: Bitbucket, commit: str, status: BuildStatus, build: 
     except MissingScope:
         raise
     except Forbidden as error:
-        hint = "Only the token that made a build status can change it: the next commit has none of another's"
-        raise Forbidden(f"{error}. {hint}") from None
+        hint = (
+            "Another account or token made it, and only that one can change it. The next commit gets one of this token"
+        )
+        raise Forbidden(error.head, hint) from None
     return Outcome("Build status", Result.WRITTEN, f"{status.state.value} on {commit[:12]}: {status.description}")

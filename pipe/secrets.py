@@ -23,6 +23,7 @@ _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 # A literal that must occur and the shape, which begins with a literal; group 1, if any, is the secret.
 _SHAPES = (
     (b"AT", r"AT(?:ATT|CTT)[\w=+/-]{20,}|ATBB[A-Za-z0-9]{20,}"),
+    (b"BBDC-", r"BBDC-[A-Za-z0-9+/=_-]{20,}"),
     (b"gh", r"gh[pousr]_[A-Za-z0-9_]{36,}"),
     (b"github_pat_", r"github_pat_\w{22,}"),
     (b"gl", r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-[\w-]{20,}"),

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Mistakes(Exception):
-    """One or more mistakes in the variables; `lines` holds one text for each, ready to be printed."""
+    """One or more mistakes in the variables; `lines` holds one text for each, `notes` what else is worth a line."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], notes: tuple[str, ...] = ()) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+        self.notes = notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,9 @@ def read(environ: Mapping[str, str]) -> Settings:
     listed, log_notes, problem = _listed_logs(environ)
     mistakes += problem
     credential, credential_notes = _credential(values)
+    all_notes = (*notes, *log_notes, *credential_notes, *_resembling(environ))
     if mistakes:
-        raise Mistakes(mistakes)
+        raise Mistakes(mistakes, all_notes)
     return Settings(
         credential=credential,
         run_url=values.get("NX_RUN_URL"),
@@ -141,7 +143,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         debug=values.get("DEBUG", False),
         timeout=values.get("TIMEOUT", 120),
         api_url=values.get("BITBUCKET_API_URL", "https://api.bitbucket.org/2.0"),
-        notes=(*notes, *log_notes, *credential_notes, *_resembling(environ)),
+        notes=all_notes,
     )
 
 
@@ -168,8 +170,11 @@ def _listed_logs(environ: Mapping[str, str]) -> tuple[tuple[str, ...], list[str]
     if not count:
         lost = "NX_LOGS_0" in environ
         return (), ["NX_LOGS_0 is ignored: NX_LOGS_COUNT, which comes with a YAML list, is not set"] if lost else [], []
+    correct = "Correct: NX_LOGS: ['.nx-report/*.log', 'e2e.log']"
     if not re.fullmatch(r"[0-9]{1,3}", count):
-        return (), [], [f"NX_LOGS_COUNT {count[:20]!r} is not a number below 1000. Correct: NX_LOGS as a YAML list"]
+        return (), [], [f"NX_LOGS_COUNT {count[:20]!r} is not a number below 1000. {correct}"]
+    if environ.get("NX_LOGS", "").strip():
+        return (), [], [f"NX_LOGS is given both as a text and as a list (NX_LOGS_COUNT). {correct}"]
     texts = [text.strip() for text in ArrayVariable("NX_LOGS", {**environ, "NX_LOGS_COUNT": count}) if text]
     missing = int(count) - len(texts)
     return tuple(filter(None, texts)), [f"NX_LOGS: {missing} of {count} entries did not arrive"] if missing else [], []

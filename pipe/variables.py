@@ -85,7 +85,7 @@ def _api_url(text: str) -> str:
     if parts is None or parts.query or parts.fragment or not parts.path.rstrip("/").endswith("/2.0"):
         raise ValueError("is not the address of a Bitbucket API, with its /2.0")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
-        raise ValueError("would send the token over an open line: only https (or http on loopback) is accepted")
+        raise ValueError("would send the token unencrypted: only https (or http on loopback) is accepted")
     return text.rstrip("/")
 
 

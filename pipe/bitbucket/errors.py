@@ -12,7 +12,11 @@ class Unauthorized(BitbucketError):
 
 
 class Forbidden(BitbucketError):
-    """403: the token lacks a scope or permission, or the thing is another account's."""
+    """403: the token lacks a scope or permission, or the thing is another account's. `head` says what, without why."""
+
+    def __init__(self, head: str, hint: str) -> None:
+        super().__init__(f"{head}. {hint}")
+        self.head = head
 
 
 class MissingScope(Forbidden):

@@ -179,13 +179,10 @@ def _forbidden(response: requests.Response, what: str) -> BitbucketError:
     text = f"{what}: not allowed (403){_said(response)}"
     if missing := [scope for scope in _scopes(detail, "required") if scope not in granted]:
         has = f" It has {', '.join(granted)}." if granted else ""
-        return MissingScope(f"{text}. The token lacks the scope {', '.join(missing)}.{has} Make one with it")
+        return MissingScope(text, f"The token lacks the scope {', '.join(missing)}.{has} Make a token that has it too")
     wants, has = (response.headers.get(f"X-{name}Oauth-Scopes", "") for name in ("Accepted-", ""))
     scopes = f" (Bitbucket asks for the scope {plain(wants)[:200]}, the token has {plain(has)[:200]})" if wants else ""
-    return Forbidden(
-        f"{text}. The token's account needs access to the repository{scopes}, unless what is to be changed belongs to "
-        "another account or token"
-    )
+    return Forbidden(text, f"The token's account needs access to the repository{scopes}")
 
 
 def _sign(credential: Credential) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:

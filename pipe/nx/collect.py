@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pipe.checkout import Unreadable
 from pipe.model import Hint, Run, TaskStatus
 from pipe.nx import merge, printed, run_json
+from pipe.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,8 @@ class Collection:
     """What was found. The texts are for the log: each is a line of its own.
 
     `looked_in` names the places that were searched, `ignored` what was there and does not count, with the reason,
-    `hints` what to add so that the next build shows more.
+    `hints` what to add so that the next build shows more. `nx_may_have_run` says that
+    the lack of a run is no proof that nx did not run.
     """
 
     runs: tuple[Run, ...] = ()
@@ -52,6 +54,7 @@ class Collection:
     notes: tuple[str, ...] = ()
     workspace: str = ""
     last_run_only: bool = False
+    nx_may_have_run: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +66,9 @@ class _Search:
     looked_in: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    records: int = 0  # how many records there are, of whichever build
+    unreadable: bool = False  # one of them cannot be read
+    logs: int = 0  # how many logs of this build were read
 
     def ignore(self, path: str, why: str) -> None:
         self.ignored.append(f"{self.checkout.name(path)}: {why}")
@@ -70,11 +76,8 @@ class _Search:
     def belongs(self, path: str, ended: datetime | None) -> bool:
         """Whether a source that ended then is of this build; says so where it is not, or where nobody can know."""
         if self.cloned is None or ended is None:
-            self.notes.append(
-                f"{self.checkout.name(path)} counts although "
-                + ("this build's clone time" if self.cloned is None else "its end")
-                + " is not known"
-            )
+            unknown = "time of this build's clone" if self.cloned is None else "end of this source"
+            self.notes.append(f"The {unknown} is not known: {self.checkout.name(path)} is taken as this build's")
             return True
         if ended >= self.cloned:
             return True
@@ -108,10 +111,11 @@ def collect(
         runs=runs,
         looked_in=tuple(dict.fromkeys(search.looked_in)),
         ignored=tuple(search.ignored),
-        hints=() if settings.run_status else _hints(search, workspace, logged, recorded),
+        hints=() if settings.run_status else _hints(search, workspace, logged),
         notes=tuple(dict.fromkeys(search.notes)),
         workspace=workspace,
         last_run_only=recorded is not None and not logged,
+        nx_may_have_run=search.unreadable or _record_at_home(search, workspace),
     )
 
 
@@ -138,10 +142,12 @@ def _recorded(search: _Search, workspace: str, given: str | None) -> Run | None:
         search.looked_in.append(search.checkout.name(path))
         if not os.path.lexists(path):
             continue
+        search.records += 1
         try:
             run = run_json.read(search.checkout.read(path, _RUN_JSON_LIMIT), search.checkout.name(path))
         except (Unreadable, ValueError) as problem:
             search.ignore(path, str(problem))
+            search.unreadable = True
             continue
         ended = run.end or search.checkout.modified(path)
         moment = ended or datetime.fromtimestamp(0, UTC)
@@ -186,6 +192,12 @@ def _with_outputs(search: _Search, run: Run, directory: str) -> Run:
     return replace(run, tasks=tuple(tasks))
 
 
+def _last_words(checkout: Checkout, path: str) -> str:
+    """What stands at a log's end, at most 100 characters of it."""
+    head, _, tail = checkout.ends(path, 2000)
+    return " ".join(plain((head + tail).decode("utf-8", "replace")).split())[-100:] or "none"
+
+
 def read_output(checkout: Checkout, path: str) -> str:
     """A task's terminal output; of a very long one the head and the tail, with a line that says what is left out."""
     head, left_out, tail = checkout.ends(path, _OUTPUT_LIMIT)
@@ -198,12 +210,33 @@ def read_output(checkout: Checkout, path: str) -> str:
 
 def _logged(search: _Search, given: tuple[str, ...], bases: tuple[str, ...], hosts: frozenset[str]) -> list[Run]:
     """The runs of every log of this build, in the order in which the logs were finished."""
+    runs = []
+    for path in _logs(search, given, bases):
+        name = search.checkout.name(path)
+        try:
+            found = printed.read(search.checkout.blocks(path), source=name, hosts=hosts)
+            if not found:
+                search.ignore(path, f"holds no output of nx; its last words: {_last_words(search.checkout, path)}")
+        except Unreadable as problem:
+            search.ignore(path, str(problem))
+        else:
+            search.logs += 1
+            runs += found
+    return runs
+
+
+def _logs(search: _Search, given: tuple[str, ...], bases: tuple[str, ...]) -> list[str]:
+    """The real paths of the logs that count, each once, the one finished first first."""
     files: dict[str, datetime] = {}
     for pattern in given or (DEFAULT_LOGS,):
-        found = search.checkout.find(pattern, dict.fromkeys(bases))
         search.looked_in.append(pattern)
+        try:
+            found = search.checkout.find(pattern, dict.fromkeys(bases))
+        except Unreadable as problem:
+            search.ignored.append(f"{pattern}: {problem}")
+            continue
         if not found and given:
-            search.ignored.append(f"NX_LOGS {pattern}: no such file")
+            search.ignored.append(f"{pattern}: no such file")
         for path in found:
             real = search.checkout.inside(path)
             if real is None:
@@ -212,25 +245,19 @@ def _logged(search: _Search, given: tuple[str, ...], bases: tuple[str, ...], hos
                 ended = search.checkout.modified(real)
                 if search.belongs(real, ended):
                     files[real] = ended or datetime.fromtimestamp(0, UTC)
-    runs = []
-    for path in sorted(files, key=lambda path: (files[path], path)):
-        try:
-            runs += printed.read(search.checkout.blocks(path), source=search.checkout.name(path), hosts=hosts)
-        except Unreadable as problem:
-            search.ignore(path, str(problem))
-    return runs
+    return sorted(files, key=lambda path: (files[path], path))
 
 
 # --- what to add when something cannot be seen ------------------------------------------------------------------------
 
 
-def _hints(search: _Search, workspace: str, logged: Sequence[Run], recorded: Run | None) -> tuple[Hint, ...]:
+def _hints(search: _Search, workspace: str, logged: Sequence[Run]) -> tuple[Hint, ...]:
     if any(run.cut for run in logged):
         return (Hint("A log ends before nx does; from Nx 22.7 on its last lines go to stderr. Keep both", RECIPE),)
-    if logged:
+    if logged or search.logs:
         return ()
     capture = Hint("To see every nx command of the step, keep what it prints", RECIPE)
-    if recorded:
+    if search.records:
         return (capture,)
     if not Path(workspace, "nx.json").is_file():
         setting = "WORKSPACE_DIR: path/to/the/workspace"
@@ -244,12 +271,17 @@ def _hints(search: _Search, workspace: str, logged: Sequence[Run], recorded: Run
     return (Hint(f"{which} record outside the clone. Add before nx", place), capture)
 
 
-def nx_version(checkout: Checkout, workspace: str) -> int | None:
-    """Nx's major version in the workspace: the one installed, else the one asked for, else None."""
+def _record_at_home(search: _Search, workspace: str) -> bool:
+    """Whether the Nx that is installed keeps its record at home, as far as the clone shows."""
+    return not search.records and (nx_version(search.checkout, workspace, asked=False) or 0) >= _NX_RECORD_AT_HOME
+
+
+def nx_version(checkout: Checkout, workspace: str, *, asked: bool = True) -> int | None:
+    """Nx's major version in the workspace: the one installed, else (if `asked`) the one asked for, else None."""
     search = _Search(checkout, None)
     installed = _json(search, os.path.join(workspace, "node_modules/nx/package.json")).get("version")
-    asked = _json(search, os.path.join(workspace, "package.json"))
-    texts = [installed, *(_at(asked, kind).get("nx") for kind in ("devDependencies", "dependencies"))]
+    manifest = _json(search, os.path.join(workspace, "package.json")) if asked else {}
+    texts = [installed, *(_at(manifest, kind).get("nx") for kind in ("devDependencies", "dependencies"))]
     majors = (re.match(r"[\^~>=v ]*([0-9]{1,3})\.", text) for text in texts if isinstance(text, str))
     return next((int(match[1]) for match in majors if match), None)
 

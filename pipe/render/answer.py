@@ -49,7 +49,7 @@ def _sentence(summary: Summary, quote: Callable[[str], str], names: int) -> tupl
             reason = next((error for run in summary.runs for error in run.errors), None)
             if reason:
                 return "nx failed:", f" {quote(reason)}"
-            return "nx failed", f" after {tasks} succeeded" if summary.total else " before any task ran"
+            return "nx failed", f" after {tasks} succeeded" if summary.total else ""
         case Answer.STEP_FAILED:
             ended = all(run.status is RunStatus.SUCCEEDED for run in summary.runs)
             when = f"after {tasks} succeeded" if ended else f"before nx ended · {tasks} so far"
@@ -62,7 +62,8 @@ def _sentence(summary: Summary, quote: Callable[[str], str], names: int) -> tupl
         case Answer.NO_TASKS:
             return "no task was run", " · nx found nothing to do"
         case Answer.NOTHING_RAN if summary.exit_code not in (None, "0"):
-            return "no run found", f" · the step failed (exit {summary.exit_code}) before Nx ran"
+            when = "" if summary.nx_may_have_run else " before Nx ran"
+            return "no run found", f" · the step failed (exit {summary.exit_code}){when}"
         case Answer.NOTHING_RAN:
             return "no run found", ""
     word = {Answer.TIMED_OUT: "timed out", Answer.CANCELED: "stopped"}.get(summary.answer, "running")

@@ -76,7 +76,7 @@ _LADDER = (
 _READABLE_LINES = 100
 _LONGEST_COMMAND = 500
 _LAST_RUN_ONLY = (
-    "This is the last nx command of the step only. To see all of them, keep what nx prints in `.nx-report/nx.log`; "
+    "This is the last nx command of the step only. To see all of them, keep what nx prints in `.nx-report/`; "
     "the step's log has the line to add."
 )
 
@@ -184,6 +184,8 @@ def _result(run: Run, summary: Summary) -> str:
     parts = [f"{len(failed):,} failed"] if failed else []
     parts += [f"{not_run:,} not run"] if not_run else []
     parts += ["passed on retry"] if failed and failed <= set(summary.retried) else []
+    if run.stated_tasks == 0 and not run.tasks and run.status is RunStatus.SUCCEEDED:
+        return "– nothing to do"
     symbol, word = {
         RunStatus.SUCCEEDED: ("✓", ""),
         RunStatus.FAILED: ("✗", "failed"),
@@ -214,6 +216,7 @@ def _run_notes(summary: Summary, detail: _Detail) -> list[str]:
         if run.errors and detail.lines:
             shown = list(run.errors[: max(3, detail.lines // 2)])
             left_out = len(run.errors) - len(shown)
+            notes.append(f"**{code(label(run))}**")
             notes.append(fence(shown) + (f"\n\n{count(left_out, 'more line')}" if left_out else ""))
         if run.link and not run.link.live:
             notes.append(f"Run page, on a host that this pipe does not know: {code(run.link.url, limit=300)}")

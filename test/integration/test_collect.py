@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -133,8 +134,8 @@ def test_clone_time_unknown(clone: Path) -> None:
     found = collected(clone)
     assert len(found.runs) == 1
     assert found.notes == (
-        ".nx/cache/run.json counts although this build's clone time is not known",
-        ".nx-report/nx.log counts although this build's clone time is not known",
+        "The time of this build's clone is not known: .nx/cache/run.json is taken as this build's",
+        "The time of this build's clone is not known: .nx-report/nx.log is taken as this build's",
     )
 
 
@@ -142,7 +143,7 @@ def test_named_logs(clone: Path) -> None:
     """NX_LOGS names files and globs, each file once, and one that is not there is said."""
     (clone / ".nx-report/nx.log").rename(clone / "out.txt")
     assert len(collected(clone, logs=("out.txt", "*.txt", "none.log")).runs) == 1
-    assert "NX_LOGS none.log: no such file" in collected(clone, logs=("none.log",)).ignored
+    assert "none.log: no such file" in collected(clone, logs=("none.log",)).ignored
 
 
 def test_hints(clone: Path) -> None:
@@ -226,13 +227,39 @@ def test_cut_log(clone: Path) -> None:
     assert "its last lines go to stderr" in found.hints[0].text
 
 
+def test_log_without_nx(clone: Path) -> None:
+    """A log in which nx printed nothing is named with its last words, and there is no hint to capture one."""
+    (clone / ".nx-report/nx.log").write_text("added 12 packages\nsh: nx: command not found\n")
+    (clone / ".nx/cache/run.json").unlink()
+    os.utime(clone / ".git/description", (0, 0))
+    found = collected(clone)
+    assert (found.runs, found.hints) == ((), ())
+    assert found.ignored == (
+        ".nx-report/nx.log: holds no output of nx; its last words: added 12 packages sh: nx: command not found",
+    )
+
+
+def test_whether_nx_may_have_run(clone: Path) -> None:
+    """That nothing was found is no proof that nx did not run: where its record is broken, or lies at home."""
+    shutil.rmtree(clone / ".nx-report")
+    (clone / ".nx/cache/run.json").write_text("{")
+    assert collected(clone).nx_may_have_run
+    assert [hint.line for hint in collected(clone).hints] == [RECIPE]
+    (clone / ".nx/cache/run.json").unlink()
+    assert collected(clone).nx_may_have_run
+    (clone / "node_modules/nx/package.json").write_text('{"version": "21.6.11"}')
+    assert not collected(clone).nx_may_have_run
+    (clone / "node_modules/nx/package.json").unlink()
+    assert not collected(clone).nx_may_have_run
+
+
 def test_links_are_not_followed_by_a_glob(clone: Path) -> None:
     """`**` enters no linked folder, and a pattern that leads outside finds nothing."""
     (clone / "up").symlink_to("..")
     (clone.parent / "other.log").touch()
     assert collected(clone, logs=("**/*.log",)).ignored == ()
     for pattern in ("up/*.log", "../*.log", str(clone.parent / "*.log")):
-        assert collected(clone, logs=(pattern,)).ignored == (f"NX_LOGS {pattern}: no such file",)
+        assert collected(clone, logs=(pattern,)).ignored == (f"{pattern}: lies outside the clone directory",)
 
 
 def test_run_that_did_nothing(clone: Path) -> None:

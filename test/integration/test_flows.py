@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -197,8 +198,10 @@ def test_nothing_found(step: Step) -> None:
 
 
 def test_nothing_found_in_a_failed_step(step: Step) -> None:
-    """Where the step failed before Nx ran, the build status says so."""
-    step.run(None, BITBUCKET_EXIT_CODE="127")
+    """Where the step failed before Nx ran, or was installed, the build status says so."""
+    step.run(None)
+    shutil.rmtree(step.clone / "node_modules")
+    step.again(BITBUCKET_EXIT_CODE="127")
     assert step.comments == []
     assert step.statuses == [("FAILED", "No run found · the step failed (exit 127) before Nx ran · build 417")]
 
@@ -209,7 +212,7 @@ def test_nothing_found_with_a_comment(step: Step) -> None:
     for build in ("418", "419"):
         step.run(None, BITBUCKET_BUILD_NUMBER=build, BITBUCKET_EXIT_CODE="1")
         (body,) = step.comments
-        assert body.startswith("? **Nx: no run found** · the step failed (exit 1) before Nx ran · `1f3c9ab02d41`")
+        assert body.startswith("? **Nx: no run found** · the step failed (exit 1) · `1f3c9ab02d41`")
         assert "Last known result: ✗ 1 of 15 failed, `1f3c9ab02d41`, build 417." in body
     step.run(runs=(4,), BITBUCKET_BUILD_NUMBER="420")
     assert step.comments[0].startswith("✓")
@@ -537,7 +540,7 @@ def test_answer_that_never_ends(step: Step) -> None:
 
 def test_fault_of_our_own(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the pipe is told in a line, with a traceback for DEBUG alone, and leaves the build alone."""
-    monkeypatch.setattr("pipe.app.summarise", lambda *_: 1 / 0)
+    monkeypatch.setattr("pipe.app.summarise", lambda *_, **__: 1 / 0)
     ran = step.run(FAIL_ON="failed-tasks")
     assert ran.code == 0
     assert "met a fault of its own (ZeroDivisionError)" in ran.log
@@ -550,7 +553,7 @@ def test_comment_cannot_be_made(step: Step) -> None:
     """A server that never says whether the comment was made is given up after a few pauses; the status is written."""
     step.sandbox.faults.add("POST", COMMENTS, server_error(500), None)
     ran = step.run()
-    assert "✗ Comment failed: comment: Bitbucket did not say whether it was made" in ran.log
+    assert "✗ Comment failed: Bitbucket did not answer, so it may or may not be there" in ran.log
     assert step.clock.slept == [1, 2, 4, 8]
     assert len(step.statuses) == 1
 
@@ -721,4 +724,36 @@ def test_status_of_another_token(step: Step) -> None:
     step.environ = {"BITBUCKET_ACCESS_TOKEN": step.sandbox.access_token.token, "BITBUCKET_API_URL": step.sandbox.url}
     ran = step.run(BITBUCKET_BUILD_NUMBER="418")
     assert "✗ Build status failed" in ran.log
-    assert "Only the token that made a build status can change it" in ran.log
+    assert "Another account or token made it, and only that one can change it" in ran.log
+
+
+def test_exit_code_that_did_not_arrive(step: Step) -> None:
+    """Without the step's exit code the log says what cannot be seen, and which variable to pass."""
+    assert "BITBUCKET_EXIT_CODE: $BITBUCKET_EXIT_CODE" in step.run(runs=(4,), BITBUCKET_EXIT_CODE="").log
+    assert "BITBUCKET_EXIT_CODE odd is no number" in step.run(BITBUCKET_EXIT_CODE="odd").log
+    assert "BITBUCKET_EXIT_CODE" not in step.run(BITBUCKET_EXIT_CODE="1").log
+
+
+def test_unexpanded_token(step: Step) -> None:
+    """The name of an undefined variable in place of a token is no secret: the log can say which one is missing."""
+    step.environ = {"BITBUCKET_API_URL": step.sandbox.url}
+    ran = step.run(ATLASSIAN_ACCOUNT_EMAIL="a@b.example", ATLASSIAN_API_TOKEN="$ATLASSIAN_API_TOKEN")
+    assert "it arrived as the name $ATLASSIAN_API_TOKEN" in ran.log
+    assert "replaced in what is published" not in ran.log
+
+
+def test_look_alikes_beside_mistakes(step: Step) -> None:
+    """Where the pipe cannot start, the names that look like ours are told too."""
+    ran = step.run(TIMEOUT="x", NX_LOG="a.log", WORKSPACE_DIR="nope")
+    assert ran.code == 2
+    assert "Did you mean NX_LOGS?" in ran.log
+    assert "WORKSPACE_DIR 'nope' is no folder of the clone. Correct: WORKSPACE_DIR: frontend" in ran.log
+
+
+def test_old_build_without_a_comment(step: Step) -> None:
+    """A build of a commit that is no longer the head says so; where there is no comment yet it makes one."""
+    old = step.sandbox.pull_request.source_commit
+    step.sandbox.repository.push(step.sandbox.pull_request, NEW)
+    ran = step.run(BITBUCKET_COMMIT=old)
+    assert "the pull request is at 5d27c0fb1a9e by now, this build is of 1f3c9ab02d41" in ran.log
+    assert len(step.comments) == 1

@@ -98,6 +98,7 @@ def test_yaml_list_of_logs() -> None:
     assert (read.logs, read.notes) == (("a,b.log", "c.log"), ("NX_LOGS: 1 of 3 entries did not arrive",))
     assert settings.read({**TOKEN, "NX_LOGS_0": "a.log"}).notes[0].startswith("NX_LOGS_0 is ignored")
     assert "NX_LOGS_COUNT" in mistakes({**TOKEN, "NX_LOGS_COUNT": "many"})[0]
+    assert "both as a text and as a list" in mistakes({**environ, "NX_LOGS": "a.log"})[0]
 
 
 @pytest.mark.parametrize(
