@@ -1,14 +1,15 @@
 """What Nx Report speaks about, in Nx's and Bitbucket's own words.
 
 Everything here is immutable and derived numbers are properties: a total that is stored beside its parts can disagree
-with them. This module imports nothing of ours.
+with them. What is no more than its fields is a NamedTuple, which takes a tenth of a dataclass's time to define; that
+counts in a process of a fifth of a second. This module imports nothing of ours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +95,7 @@ class Task:
         return self.cache in (CacheStatus.LOCAL, CacheStatus.REMOTE)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A run's page. `live` is False for a host that nobody vouched for: it is shown as text, never as a link."""
 
     url: str
@@ -147,8 +147,7 @@ class Run:
         return self.seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(NamedTuple):
     """What to add so that the next build shows more: what it does, in our words, and the line to copy."""
 
     text: str
@@ -164,8 +163,7 @@ class BuildState(Enum):
     STOPPED = "STOPPED"
 
 
-@dataclass(frozen=True, slots=True)
-class BuildStatus:
+class BuildStatus(NamedTuple):
     """A build status on a commit. `branch` is the plain name of the source branch, None on a tag."""
 
     key: str
@@ -176,8 +174,7 @@ class BuildStatus:
     branch: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(NamedTuple):
     """A pull request. `head` is the source branch's last commit, possibly abbreviated; `updated` is for ordering."""
 
     id: int
@@ -189,8 +186,7 @@ class PullRequest:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(NamedTuple):
     """A comment on the whole pull request. `author` identifies an account, None where Bitbucket does not say."""
 
     id: int

@@ -5,9 +5,8 @@ Each returns an `Outcome` that says what was written or skipped, and why, and ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipe.bitbucket.errors import AnswerLost, BitbucketError, Forbidden, MissingScope, NotFound, Unavailable
 from pipe.render.comment import same
@@ -32,8 +31,7 @@ class Result(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of writing one thing; `text` says it in a line, with the link, the reason or what to do.
 
     Of a comment: `superseded` by a newer build of the same commit, `ordered` where the one that stood there told that

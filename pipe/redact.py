@@ -55,7 +55,7 @@ class Redactor:
             projects=tuple(map(self.line, run.projects)),
             errors=tuple(map(output, run.errors)),
             sources=tuple(map(self.line, run.sources)),
-            link=replace(run.link, url=self.line(run.link.url)) if run.link else None,
+            link=run.link._replace(url=self.line(run.link.url)) if run.link else None,
             tasks=tuple(
                 replace(
                     task,

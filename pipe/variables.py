@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pipe.model import RunStatus
@@ -166,8 +165,7 @@ def _email(text: str) -> str:
     return _user(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """One variable: how it is read, its default as the README states it, and a correct example for error messages."""
 
     name: str

@@ -8,8 +8,7 @@ a link is live only on Nx Cloud's own hosts or on one that the pipe's settings v
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.model import Link, RunStatus
 
@@ -31,8 +30,7 @@ _NOT_A_RUN = re.compile(r"/(?:orgs|plans|connect|docs)(?:/|$)", re.IGNORECASE)
 _line: re.Pattern[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CloudLink:
+class CloudLink(NamedTuple):
     """A run's link, and its result where the wording holds one (None: it says nothing)."""
 
     link: Link

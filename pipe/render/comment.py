@@ -10,7 +10,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.insights import Answer, Summary
 from pipe.model import Hint, Run, RunStatus, Task, TaskStatus
@@ -51,8 +51,7 @@ class Frame:
     hints: tuple[Hint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Detail:
+class _Detail(NamedTuple):
     """How much is shown: telling lines of a task, failed tasks with a section, rows of the table, names in a list."""
 
     lines: int

@@ -7,15 +7,14 @@ does not hold exactly what is written here is no marker.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 # `.invalid` can never be anyone's host (RFC 2606).
 _LINE = re.compile(r"\[nx-report:([A-Za-z0-9._-]{1,30})\]: https://nx-report\.invalid/v1\?([a-z0-9=&-]{1,300})")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A result: how many of how many tasks failed, in which build of which commit."""
 
     build: int
@@ -24,8 +23,7 @@ class Known:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(NamedTuple):
     """Which build wrote the comment; `known` is the last result known by then, None where there was none."""
 
     report_id: str
