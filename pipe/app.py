@@ -7,6 +7,7 @@ import signal
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 from pipe import __version__, publish, settings
 from pipe import build as build_module
@@ -20,7 +21,7 @@ from pipe.render import comment as render_comment
 from pipe.render import status as render_status
 from pipe.render.answer import SYMBOLS, answer
 from pipe.settings import Mistakes, Settings
-from pipe.variables import UNEXPANDED, VARIABLES, CommentMode, FailOn
+from pipe.variables import VARIABLES, CommentMode, FailOn, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,14 +113,14 @@ class Pipe:
             ("NX_CACHE_DIRECTORY", [self.working_directory, checkout.root], "$BITBUCKET_CLONE_DIR/.nx/cache"),
         ):
             correct = f"Correct: {name}: {example}"
-            given = self.environ.get(name, "").strip()
-            if not given or UNEXPANDED.fullmatch(given):
+            path = given(self.environ, name)
+            if not path:
                 continue
-            found = [path for base in bases if (path := checkout.inside(given, base))]
+            found = [real for base in bases if (real := checkout.inside(path, base))]
             if not found:
-                mistakes.append(f"{name} {given[:60]!r} lies outside the clone directory {checkout.root}. {correct}")
+                mistakes.append(f"{name} {path[:60]!r} lies outside the clone directory {checkout.root}. {correct}")
             elif name == "WORKSPACE_DIR" and not os.path.isdir(found[0]):  # noqa: PTH112
-                mistakes.append(f"{name} {given[:60]!r} is no folder of the clone. {correct}")
+                mistakes.append(f"{name} {path[:60]!r} is no folder of the clone. {correct}")
         return mistakes
 
     def _report(self, options: Settings, build: Build, checkout: Checkout) -> int:
@@ -156,7 +157,7 @@ class Pipe:
         """Collect the runs, in at most half of the time: what is found too late could not be written."""
         self._stop_at(self.clock.monotonic() + options.timeout * _COLLECT_SHARE)
         try:
-            return collect(checkout, options, self.working_directory, _hosts(self.environ), debug)
+            return collect(checkout, options, self.working_directory, _hosts(options), debug)
         except _OutOfTime:
             seconds = round(options.timeout * _COLLECT_SHARE)
             why = f"everything: reading it took longer than {seconds} seconds. Raise TIMEOUT, or name less in NX_LOGS"
@@ -356,14 +357,12 @@ class Pipe:
 
 
 def _known_secrets(environ: Mapping[str, str]) -> list[str]:
-    values = (environ.get(one.name, "").strip() for one in VARIABLES if one.secret)
-    return [value for value in values if value and not UNEXPANDED.fullmatch(value)]
+    return [value for one in VARIABLES if one.secret and (value := given(environ, one.name))]
 
 
-def _hosts(environ: Mapping[str, str]) -> frozenset[str]:
+def _hosts(options: Settings) -> frozenset[str]:
     """Hosts whose run pages are linked besides Nx Cloud's own: the one of the run that is named by hand."""
-    url = environ.get("NX_RUN_URL", "").lower()
-    return frozenset({url.split("/")[2]} if url.count("/") > 2 else ())  # noqa: PLR2004
+    return frozenset({urlsplit(options.run_url).netloc.lower()} if options.run_url else ())
 
 
 def _number(options: Settings, build: Build) -> int | None:

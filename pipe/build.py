@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pipe.variables import UNEXPANDED
+from pipe.variables import given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 WEB = "https://bitbucket.org"
 
@@ -70,12 +70,8 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
     """
     mistakes: list[str] = []
 
-    def given(name: str) -> str:
-        text = environ.get(name, "").strip()
-        return "" if UNEXPANDED.fullmatch(text) else text
-
     def variable(name: str, pattern: str, example: str, *, needed: bool = False) -> str | None:
-        text = given(name)
+        text = given(environ, name)
         if re.fullmatch(pattern, text):
             return text
         if text or needed:
@@ -87,18 +83,21 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
         return variable(name, pattern, example, needed=True) or example
 
     slug = r"[A-Za-z0-9_.~{}-]{1,128}"
-    number: Callable[[str | None], int | None] = lambda text: int(text) if text else None  # noqa: E731
+
+    def number(text: str | None) -> int | None:
+        return int(text) if text else None
+
     return Build(
         workspace=needed("BITBUCKET_WORKSPACE", slug, "acme"),
         repository=needed("BITBUCKET_REPO_SLUG", slug, "shop"),
         commit=needed("BITBUCKET_COMMIT", r"[0-9a-f]{7,40}", "1f3c9ab02d41"),
         number=int(needed("BITBUCKET_BUILD_NUMBER", r"[0-9]{1,12}", "417")),
-        clone_dir=given("BITBUCKET_CLONE_DIR") or working_directory,
+        clone_dir=given(environ, "BITBUCKET_CLONE_DIR") or working_directory,
         branch=variable("BITBUCKET_BRANCH", r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}", "main"),
-        tag=given("BITBUCKET_TAG") or None,
+        tag=given(environ, "BITBUCKET_TAG") or None,
         pull_request=number(variable("BITBUCKET_PR_ID", r"[1-9][0-9]{0,8}", "12")),
         step_uuid=variable("BITBUCKET_STEP_UUID", r"\{?[0-9A-Za-z-]{1,64}\}?", "{5b0e…}"),
         step_run=number(variable("BITBUCKET_STEP_RUN_NUMBER", r"[1-9][0-9]{0,5}", "1")) or 1,
         # Whatever arrives and is not 0 is no success; what is no number is told as it is.
-        exit_code=re.sub(r"[^0-9A-Za-z-]", "", given("BITBUCKET_EXIT_CODE"))[:10] or None,
+        exit_code=re.sub(r"[^0-9A-Za-z-]", "", given(environ, "BITBUCKET_EXIT_CODE"))[:10] or None,
     ), mistakes

@@ -131,9 +131,5 @@ def _seconds(runs: Sequence[Run]) -> float | None:
     ends = [run.end for run in runs if run.end]
     if runs and len(starts) == len(ends) == len(runs):
         return (max(ends) - min(starts)).total_seconds()
-    durations = [run.duration for run in runs]
-    return (
-        sum(known)
-        if durations and len(known := [one for one in durations if one is not None]) == len(durations)
-        else None
-    )
+    known = [run.duration for run in runs if run.duration is not None]
+    return sum(known) if known and len(known) == len(runs) else None

@@ -109,9 +109,9 @@ class Run:
     `command` is the command line where a source has it; printed logs seldom do, so `targets` and `projects` stand in
     (`project_count` where the log names only the number). `tasks` are the tasks that a source names, in its order,
     those not run included. `stated_tasks` is a total that a source states, whether or not it names each task; 0 says
-    that nothing was there to run. `seconds` is the
-    duration where a source states it. `errors` are Nx's own words where it failed apart from any task. `sources` says
-    where each part came from, `cut` that a source ends before the run does.
+    that nothing was there to run. `seconds` is the duration where a source states it. `errors` are Nx's own words where
+    it failed apart from any task. `sources` says where each part came from, `cut` that a source ends before the run
+    does.
     """
 
     status: RunStatus

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pipe.bitbucket.errors import AnswerLost, BitbucketError, Forbidden, MissingScope, NotFound, Unavailable
+from pipe.bitbucket.errors import TRY_AGAIN, AnswerLost, BitbucketError, Forbidden, MissingScope, NotFound, Unavailable
 from pipe.render.comment import same
 from pipe.render.marker import Known, Marker, find
 from pipe.render.status import build_number
@@ -136,10 +136,10 @@ def _superseded(theirs: Marker, mine: Marker, head: str) -> str | None:
     Another commit's comment stands if it is of the pull request's head and ours is not. On one commit, and where the
     head says nothing, the higher build number stands, then the higher run of the step.
     """
-    same = alike(theirs.commit, mine.commit)
-    if not same and head and alike(mine.commit, head):
+    other_commit = not alike(theirs.commit, mine.commit)
+    if other_commit and head and alike(mine.commit, head):
         return None
-    if not same and head and alike(theirs.commit, head):
+    if other_commit and head and alike(theirs.commit, head):
         return f"it shows the pull request's newest commit {head[:12]}, this build is of {mine.commit[:12]}:"
     if (theirs.build, theirs.step_run) > (mine.build, mine.step_run):
         return f"it shows build {theirs.build}, which is newer than this one:"
@@ -173,10 +173,7 @@ def _create(bitbucket: Bitbucket, pull_request: int, mine: Marker, text: str, cl
             for one in bitbucket.comments(pull_request):
                 if find(one.body, mine.report_id) == mine and same(one.body, text):
                     return one
-    raise Unavailable(
-        "comment: Bitbucket did not answer, so it may or may not be there. Try again, or see "
-        "https://bitbucket.status.atlassian.com"
-    )
+    raise Unavailable(f"comment: Bitbucket did not answer, so it may or may not be there. {TRY_AGAIN}")
 
 
 def build_status(bitbucket: Bitbucket, commit: str, status: BuildStatus, build: int, *, ordered: bool) -> Outcome:

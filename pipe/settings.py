@@ -36,7 +36,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The variables as values. Paths are as given: they are resolved, and held inside the clone, by `checkout`."""
+    """The variables as values, with their defaults.
+
+    Paths are as given: they are resolved, and held inside the clone, by `checkout`.
+    """
 
     credential: Credential | None = None
     run_url: str | None = None
@@ -57,6 +60,24 @@ class Settings:
     notes: tuple[str, ...] = ()
 
 
+# The fields that a single variable fills; the credential and the notes are made of several.
+_FIELDS = {
+    "NX_RUN_URL": "run_url",
+    "NX_RUN_STATUS": "run_status",
+    "NX_LOGS": "logs",
+    "WORKSPACE_DIR": "workspace_dir",
+    "NX_CACHE_DIRECTORY": "cache_directory",
+    "PULL_REQUEST_ID": "pull_request",
+    "STEP_NAME": "step_name",
+    "REPORT_ID": "report_id",
+    "TITLE": "title",
+    "COMMENT": "comment",
+    "FAIL_ON": "fail_on",
+    "DRY_RUN": "dry_run",
+    "DEBUG": "debug",
+    "TIMEOUT": "timeout",
+    "BITBUCKET_API_URL": "api_url",
+}
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 
 
@@ -126,25 +147,10 @@ def read(environ: Mapping[str, str]) -> Settings:
     all_notes = (*notes, *log_notes, *credential_notes, *_resembling(environ))
     if mistakes:
         raise Mistakes(mistakes, all_notes)
-    return Settings(
-        credential=credential,
-        run_url=values.get("NX_RUN_URL"),
-        run_status=values.get("NX_RUN_STATUS"),
-        logs=listed or values.get("NX_LOGS", ()),
-        workspace_dir=values.get("WORKSPACE_DIR"),
-        cache_directory=values.get("NX_CACHE_DIRECTORY"),
-        pull_request=values.get("PULL_REQUEST_ID"),
-        step_name=values.get("STEP_NAME"),
-        report_id=values.get("REPORT_ID", "nx"),
-        title=values.get("TITLE", "Nx"),
-        comment=values.get("COMMENT", CommentMode.ALWAYS),
-        fail_on=values.get("FAIL_ON", frozenset()),
-        dry_run=values.get("DRY_RUN", False),
-        debug=values.get("DEBUG", False),
-        timeout=values.get("TIMEOUT", 120),
-        api_url=values.get("BITBUCKET_API_URL", "https://api.bitbucket.org/2.0"),
-        notes=all_notes,
-    )
+    fields = {field: values[name] for name, field in _FIELDS.items() if name in values}
+    if listed:
+        fields["logs"] = listed
+    return Settings(credential=credential, notes=all_notes, **fields)
 
 
 def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

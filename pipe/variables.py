@@ -13,11 +13,17 @@ from urllib.parse import urlsplit
 from pipe.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 # How the name of an undefined variable arrives where nothing replaces it by an empty string.
 UNEXPANDED = re.compile(r"\$\{?[A-Za-z_][A-Za-z0-9_]*\}?")
+
+
+def given(environ: Mapping[str, str], name: str) -> str:
+    """What a variable is set to, stripped; "" where it is not set, is empty, or arrived unexpanded."""
+    text = environ.get(name, "").strip()
+    return "" if UNEXPANDED.fullmatch(text) else text
 
 
 class CommentMode(Enum):

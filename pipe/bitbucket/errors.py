@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+TRY_AGAIN = "Try again, or see https://bitbucket.status.atlassian.com"
+
 
 class BitbucketError(Exception):
     """A request that failed for good. The text is safe to print: no secret, no body of an answer."""

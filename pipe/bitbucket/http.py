@@ -9,6 +9,7 @@ import requests
 from urllib3.util.retry import Retry
 
 from pipe.bitbucket.errors import (
+    TRY_AGAIN,
     AnswerLost,
     BitbucketError,
     Forbidden,
@@ -49,10 +50,6 @@ class Http:
         self._session = requests.Session()
         self._session.auth = _sign(credential)
         self._session.headers["Accept"] = "application/json"
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
 
     def request(
         self,
@@ -126,7 +123,7 @@ class Http:
         text = f"{what}: {host} " + ("did not answer in time" if silent else "could not be reached, or broke off")
         connecting = isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)
         if repeatable or connecting:
-            return Unavailable(f"{text}. Try again, or see https://bitbucket.status.atlassian.com")
+            return Unavailable(f"{text}. {TRY_AGAIN}")
         return AnswerLost(text)
 
     def _failed(self, response: requests.Response, what: str, *, repeatable: bool) -> BitbucketError:
@@ -147,8 +144,7 @@ class Http:
         if status in _TRY_AGAIN:
             text = f"{what}: Bitbucket had an error of its own ({status})"
             if repeatable:
-                again = "Try again, or see https://bitbucket.status.atlassian.com"
-                return Unavailable(f"{text}. {again}", wait=_seconds(response))
+                return Unavailable(f"{text}. {TRY_AGAIN}", wait=_seconds(response))
             return AnswerLost(text)
         if response.is_redirect:
             return Rejected(f"{what}: redirected ({status}), which is not followed. Check BITBUCKET_API_URL")

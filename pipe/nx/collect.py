@@ -43,8 +43,8 @@ class Collection:
     """What was found. The texts are for the log: each is a line of its own.
 
     `looked_in` names the places that were searched, `ignored` what was there and does not count, with the reason,
-    `hints` what to add so that the next build shows more. `nx_may_have_run` says that
-    the lack of a run is no proof that nx did not run.
+    `hints` what to add so that the next build shows more. `nx_may_have_run` says, where no run was found, that this is
+    no proof that nx did not run.
     """
 
     runs: tuple[Run, ...] = ()
@@ -115,7 +115,7 @@ def collect(
         notes=tuple(dict.fromkeys(search.notes)),
         workspace=workspace,
         last_run_only=recorded is not None and not logged,
-        nx_may_have_run=search.unreadable or _record_at_home(search, workspace),
+        nx_may_have_run=not runs and (search.unreadable or _record_at_home(search, workspace)),
     )
 
 
@@ -185,7 +185,7 @@ def _with_outputs(search: _Search, run: Run, directory: str) -> Run:
             path = os.path.join(directory, "terminalOutputs", task.hash)
             if os.path.lexists(path):
                 try:
-                    output = read_output(search.checkout, path)
+                    output = _read_output(search.checkout, path)
                 except Unreadable as problem:
                     search.ignore(path, str(problem))
         tasks.append(replace(task, output=output))
@@ -198,7 +198,7 @@ def _last_words(checkout: Checkout, path: str) -> str:
     return " ".join(plain((head + tail).decode("utf-8", "replace")).split())[-100:] or "none"
 
 
-def read_output(checkout: Checkout, path: str) -> str:
+def _read_output(checkout: Checkout, path: str) -> str:
     """A task's terminal output; of a very long one the head and the tail, with a line that says what is left out."""
     head, left_out, tail = checkout.ends(path, _OUTPUT_LIMIT)
     between = f"\n… {left_out:,} bytes left out …\n" if left_out else ""

@@ -34,8 +34,7 @@ class Frame:
     """What the comment says besides the result: whose it is and where it belongs.
 
     `commit` is the hash to show, `nx` how this workspace starts Nx (`npx nx`), `folder` the workspace's folder where
-    it is not the repository's root. `looked_in`, `ignored` and `hints` are
-    told where nothing was found.
+    it is not the repository's root. `looked_in`, `ignored` and `hints` are told where nothing was found.
     """
 
     build: Build
