@@ -106,7 +106,7 @@ class Http:
             raise self._unanswered(error, what, repeatable=repeatable) from None
         self._debug(f"{method} {_path(url)}: {response.status_code} in {self._clock.monotonic() - started:.2f}s")
         if response.ok and not response.is_redirect:
-            return _json(response, what)
+            return _json(response, what, AnswerLost if not repeatable else Rejected)
         raise self._failed(response, what, repeatable=repeatable)
 
     def _unanswered(self, error: requests.RequestException, what: str, *, repeatable: bool) -> BitbucketError:
@@ -190,13 +190,14 @@ def _sign(credential: Credential) -> Callable[[requests.PreparedRequest], reques
     return signer  # type: ignore[no-any-return]
 
 
-def _json(response: requests.Response, what: str) -> Any:  # noqa: ANN401
+def _json(response: requests.Response, what: str, kind: type[BitbucketError]) -> Any:  # noqa: ANN401
+    """The JSON of an answer, None of an empty one; raises `kind` for anything else."""
     if not response.content:
         return None
     try:
         return response.json()
     except ValueError:
-        raise Rejected(f"{what}: the answer is not JSON. Check BITBUCKET_API_URL") from None
+        raise kind(f"{what}: the answer is not JSON. Check BITBUCKET_API_URL") from None
 
 
 def _error(response: requests.Response) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipe.bitbucket import http
-from test.sandbox import Action, json_answer, not_found_page, rate_limited, server_error
+from test.sandbox import Action, Answer, json_answer, not_found_page, rate_limited, server_error
 from test.sandbox.faults import SESSION_TOKEN
 
 if TYPE_CHECKING:
@@ -428,7 +428,7 @@ def test_rate_limit_stays(step: Step) -> None:
     assert ran.code == 0
 
 
-@pytest.mark.parametrize("action", [Action.LOSE, Action.DROP, server_error(502)])
+@pytest.mark.parametrize("action", [Action.LOSE, Action.DROP, server_error(502), Answer(201, "<html>", "text/html")])
 def test_comment_is_made_once(step: Step, action: object) -> None:
     """An answer lost after the comment was made, or before, ends in exactly one comment."""
     step.sandbox.faults.add("POST", COMMENTS, action, 1)  # type: ignore[arg-type]
