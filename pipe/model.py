@@ -102,6 +102,20 @@ class Link(NamedTuple):
     live: bool
 
 
+class RunReport(NamedTuple):
+    """What Nx itself says of a run under its end, from 23 on. Times are in seconds; None where it is not said.
+
+    `hits` of `cacheable` tasks came from a cache. The critical path is the longest chain of tasks that had to wait for
+    each other, `critical_tasks` of them; `recoverable` is what a run with no waiting but that could have gained.
+    """
+
+    hits: int | None = None
+    cacheable: int | None = None
+    critical_path: float | None = None
+    critical_tasks: int | None = None
+    recoverable: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One nx command.
@@ -109,9 +123,9 @@ class Run:
     `command` is the command line where a source has it; printed logs seldom do, so `targets` and `projects` stand in
     (`project_count` where the log names only the number). `tasks` are the tasks that a source names, in its order,
     those not run included. `stated_tasks` is a total that a source states, whether or not it names each task; 0 says
-    that nothing was there to run. `seconds` is the duration where a source states it. `errors` are Nx's own words where
-    it failed apart from any task. `sources` says where each part came from, `cut` that a source ends before the run
-    does.
+    that nothing was there to run. `seconds` is the duration where a source states it, `report` what Nx says beside it.
+    `errors` are Nx's own words where it failed apart from any task. `sources` says where each part came from, `cut`
+    that every source ends before the run does.
     """
 
     status: RunStatus
@@ -124,6 +138,7 @@ class Run:
     start: datetime | None = None
     end: datetime | None = None
     seconds: float | None = None
+    report: RunReport | None = None
     link: Link | None = None
     errors: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -145,6 +160,36 @@ class Run:
         if self.start is not None and self.end is not None:
             return (self.end - self.start).total_seconds()
         return self.seconds
+
+
+class Fix(NamedTuple):
+    """A fix that Nx Cloud's self-healing suggests for failed tasks.
+
+    `state` says in a word or two what became of it (`suggested`, `verified`, `applied`, ...), `description` what it
+    changes, where Nx Cloud says so.
+    """
+
+    tasks: tuple[str, ...]
+    state: str
+    description: str | None
+    link: Link | None
+
+
+class RunGroup(NamedTuple):
+    """A group of runs on Nx Cloud; usually all steps of a build share one. `status` is the worst that is known."""
+
+    name: str
+    status: RunStatus
+    runs: tuple[Run, ...] = ()
+    fix: Fix | None = None
+
+
+class CIPipelineExecution(NamedTuple):
+    """All that one pipeline ran, as Nx Cloud knows it."""
+
+    status: RunStatus
+    link: Link | None = None
+    run_groups: tuple[RunGroup, ...] = ()
 
 
 class Hint(NamedTuple):
