@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 _URL = r"(?P<url>https?://(?P<host>[a-z0-9.-]+(?::\d+)?)(?P<path>(?:/[\w.~-]+)*)/(?:runs|cipes|logs)/(?P<id>[\w-]{6,}))"
 _TAIL = r"(?P<tail>/task/[\w.~%-]+)?(?:[/?#][\w./?#=&%+~,:@-]*)?[.)]?\s*$"
 _WORDS = (
-    r"(?P<failed>(?:view|see) structured, searchable error logs at)"
+    r"(?:results for .{1,200} were retrieved from nx cloud\. )?"
+    r"(?:(?P<failed>(?:view|see) structured, searchable error logs at)"
     r"|(?P<succeeded>(?:view|see) logs and (?:investigate cache misses|run details) at"
     r"|nx cloud made it possible to reuse .{1,200}:)"
     r"|(?:view|see) (?:nx cloud )?run details at|(?:nx cloud: )?run details at|ci pipeline execution:"
     r"|you can view or share your output by visiting"
-    r"|(?P<task>>? ?(?:task )?logs:)"
+    r"|(?P<task>>? ?(?:task )?logs:))"
 )
 _NOT_A_RUN = re.compile(r"/(?:orgs|plans|connect|docs)(?:/|$)", re.IGNORECASE)
 _line: re.Pattern[str] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,14 @@ GREEN = b"\n\n\n NX   Successfully ran targets lint, test for 2 projects\n\n"
 RED = b"\n\n\n NX   Running targets lint, test for 2 projects failed\n\nFailed tasks:\n\n- cart:test\n\n"
 
 
-def read(data: bytes, size: int = 1 << 20) -> list[Run]:
-    """Read in blocks of `size` bytes."""
-    blocks = (data[at : at + size] for at in range(0, len(data), size))
-    return printed.read(blocks, source="a.log", hosts=frozenset())
+def read(data: bytes) -> list[Run]:
+    """Read a log."""
+    return printed.read(io.BytesIO(data), source="a.log", hosts=frozenset())
 
 
-def one(data: bytes, size: int = 1 << 20) -> Run:
+def one(data: bytes) -> Run:
     """Read a log of one run."""
-    (run,) = read(data, size)
+    (run,) = read(data)
     return run
 
 
@@ -132,6 +132,25 @@ def test_another_runs_success_in_a_task() -> None:
 def test_another_runs_success_in_a_cut_run() -> None:
     """An end that names something else ends nothing, in a log that breaks off either."""
     assert one(START + b"> nx run cart:test\n\n NX   Successfully ran target x for project evil\n\n").cut
+
+
+def test_failed_run_after_a_killed_one() -> None:
+    """After a run that was killed, one of something else that failed is not taken for what a task of it ran."""
+    failed = (
+        b"\n> nx run api:e2e\n\nError: hang up\n\n\n NX   Running target e2e for project api failed\n\n"
+        b"Failed tasks:\n\n- api:e2e\n\n"
+    )
+    first, second = read(START + b"> nx run cart:test\n\nworking\n" + failed)
+    assert (first.cut, statuses(first)) == (True, {"cart:test": "stopped"})
+    assert (second.status, statuses(second)) == (RunStatus.FAILED, {"api:e2e": "failure"})
+    assert second.tasks[0].output == "Error: hang up"
+    assert one(START + b"> nx run cart:test\n" + failed + GREEN).status is RunStatus.SUCCEEDED
+
+
+def test_beginning_missing_of_several_targets() -> None:
+    """A log that begins in the middle of a run of several targets of one project still gives the run."""
+    run = one(b"> nx run cart:test\n\nboom\n" + RED.replace(b"2 projects", b"project cart"))
+    assert (run.status, statuses(run)) == (RunStatus.FAILED, {"cart:test": "failure"})
 
 
 def test_end_of_an_earlier_run_in_a_task() -> None:
@@ -246,13 +265,18 @@ def test_notices_are_no_runs() -> None:
     )
 
 
-def test_trouble_with_nx_cloud_alone() -> None:
-    """Nx Cloud's trouble explains the error that follows it at once, and no other one."""
+def test_trouble_with_nx_cloud() -> None:
+    """Nx Cloud's trouble is told with the run that follows it, whatever its result, and with no other one."""
     trouble = b"\n NX   Connection to Nx Cloud failed with status code 502\n\nBad gateway.\n\n"
     error = b"\n NX   Cannot find project 'shop'\n\n\n"
-    assert one(trouble + START + GREEN).errors == ()
+    run = one(trouble + START + b"> nx run cart:test\n\nok\n" + GREEN)
+    assert run.errors == ("Connection to Nx Cloud failed with status code 502", "Bad gateway.")
+    assert (run.status, statuses(run)) == (RunStatus.SUCCEEDED, {"cart:test": "success"})
     assert [len(run.errors) for run in read(trouble + error + error)] == [3, 1]
-    assert [run.errors for run in read(trouble + START + GREEN + error)] == [(), ("Cannot find project 'shop'",)]
+    assert [len(run.errors) for run in read(trouble + START + GREEN + error)] == [2, 1]
+    assert [run.errors for run in read(START + GREEN + trouble)] == [run.errors]
+    assert one(START + trouble + b"> nx run cart:test\n\nok\n" + GREEN).errors == run.errors
+    assert one(START + b"> nx run cart:test\n\n" + trouble + GREEN).errors == ()
 
 
 def test_error_after_an_end() -> None:

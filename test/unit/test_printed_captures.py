@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipe.model import RunStatus, TaskStatus
-from pipe.nx.printed import scan
+from pipe.nx.printed import log, scan
 from pipe.terminal import strip_escapes
 from test.conftest_tools import captures
-from test.unit.test_printed import one, read, statuses
+from test.unit.test_printed import GREEN, START, one, read, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CAPTURES = sorted((Path(__file__).parents[1] / "data" / "printed").glob("*.log"))
 NAMES = [path.stem for path in CAPTURES]
-# 16 and 17 end with git's words and their own help, without a badge: nothing in that log tells that nx ran.
-NOTHING_TO_SEE = {"16.10.0-no-base", "17.3.2-no-base"}
 WORDS = {
     "test": "expected 42 to equal 41",
     "pack": "expected 42 to equal 41",
@@ -31,7 +29,7 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem not in NOTHING_TO_SEE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
 def test_capture(path: Path) -> None:
     """A capture is one run with the result, the tasks and the cache hits of Nx's own record."""
     truth = json.loads(path.with_suffix(".json").read_text())
@@ -69,13 +67,16 @@ def test_capture(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
-def test_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sizes of the blocks, and of what is scanned at once, change nothing."""
+def test_windows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much is scanned or read at once, and how lines that can be marks are found, changes nothing."""
     data = path.read_bytes()
     whole = read(data)
-    monkeypatch.setattr(scan, "WINDOW", 1 + max(len(line) for line in data.split(b"\n")))
-    for size in (1, 7, 64, 65536):
-        assert read(data, size) == whole
+    monkeypatch.setattr(scan, "MANY", 0)
+    assert read(data) == whole
+    for size in (64, 1000):
+        monkeypatch.setattr(scan, "WINDOW", size)
+        monkeypatch.setattr(log, "PIECE", size)
+        assert read(data) == whole
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
@@ -107,6 +108,17 @@ def test_flaky(path: Path) -> None:
     """A task that Nx calls flaky is flaky; the words come with Nx 19."""
     (task,) = one(path.read_bytes()).tasks
     assert task.flaky == (b"flaky task" in path.read_bytes())
+
+
+@pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem.endswith("-no-base")], ids=lambda path: path.stem)
+def test_no_base(path: Path) -> None:
+    """That there is no such base is told in git's words, by the versions that have no badge for it, too."""
+    data = path.read_bytes()
+    run = one(data)
+    assert run.status is RunStatus.FAILED
+    assert "ambiguous argument 'origin/release'" in "\n".join(run.errors)
+    assert read(data.replace(b"nx.dev", b"x.dev").replace(b" NX ", b" N ")) == []
+    assert [run.errors != () for run in read(START + GREEN + data)] == [False, True]
 
 
 @pytest.mark.parametrize("path", [p for p in CAPTURES if p.stem.endswith("-nested")], ids=lambda path: path.stem)

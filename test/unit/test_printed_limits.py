@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
 
 from pipe.model import RunStatus
-from pipe.nx.printed import assemble, blocks, outputs, scan
+from pipe.nx import printed
+from pipe.nx.printed import assemble, log, outputs, scan
 from test.unit.test_printed import GREEN, RED, START, one, read, statuses
 
 # Runs that can have other tasks than those of the two projects.
@@ -34,69 +36,127 @@ def test_big_output_keeps_both_ends() -> None:
 
 
 @pytest.mark.parametrize("total", [1 << 12, 1 << 14])
-@pytest.mark.parametrize("size", [1 << 10, 1 << 14, 1 << 20])
-def test_left_out_is_counted(size: int, total: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bytes that are kept and the bytes that are said to be missing are the output's, however it came."""
-    for name, value in (("WINDOW", 1 << 10), ("HEAD", 1 << 11), ("TAIL", 1 << 11), ("TOTAL", total)):
-        monkeypatch.setattr(scan, name, value)
+@pytest.mark.parametrize("short", [1 << 10, 1 << 20])
+def test_left_out_is_counted(short: int, total: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes that are kept and the bytes that are said to be missing are the output's, however it is read."""
+    monkeypatch.setattr(outputs, "TOTAL", total)
+    monkeypatch.setattr(log, "SHORT", short)
     text = "Error: " + "".join(f"line {number}\n" for number in range(5000)) + "last"
-    output = one(START + b"> nx run cart:test\n" + text.encode() + RED, size).tasks[0].output or ""
+    output = one(START + b"> nx run cart:test\n" + text.encode() + RED).tasks[0].output or ""
     head, missing, tail = re.split(r"\n\[\.\.\. (\d+) bytes left out \.\.\.\]\n", output)
     assert text.startswith(head)
     assert text.endswith(tail)
     assert len(head) + int(missing) + len(tail) == len(text)
-    assert min(len(head), len(tail)) > total // 20
+    assert min(len(head), len(tail)) > total // 5
+
+
+def test_left_out_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a task's lines in a stream, too, the first and the last are kept, and how much is missing is said."""
+    monkeypatch.setattr(outputs, "TOTAL", 1 << 12)
+    monkeypatch.setattr(log, "PIECE", 1 << 11)
+    text = "first\n" + "".join(f"line {number}\n" for number in range(5000)) + "Error: last"
+    lines = "".join(f"cart: {line}\nweb: other\n" for line in text.split("\n"))
+    output = one(START + b"> nx run cart:test\n\n> nx run web:test\n\n" + lines.encode() + RED).tasks[0].output or ""
+    head, missing, tail = re.split(r"\n\[\.\.\. (\d+) bytes left out \.\.\.\]\n", output)
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert len(head) + int(missing) + len(tail) == len(text)
 
 
 def test_memory_goes_to_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the outputs are too many, those of successes go first, then those that show no failure."""
-    monkeypatch.setattr(scan, "TOTAL", 1 << 18)
-    monkeypatch.setattr(scan, "WINDOW", 1 << 12)
+    """What tasks printed that succeeded takes no room from those that failed, however much it is."""
+    monkeypatch.setattr(outputs, "TOTAL", 1 << 14)
     boom = b"ERROR: boom\n" + b"z" * 5000
-    end = OTHER_RED + b"- web:lint-1\n"
-    for header, kept in (
-        (b"\n> nx run web:lint-%d\n\n", True),
-        (b"\n> nx run web:lint-%d  [local cache]\n\n", False),
-    ):
-        tasks = b"".join(header % n + b"okay\n" * 4000 + b"last\n" for n in range(50))
-        run = one(OTHER_START + b"> nx run cart:test\n\n" + boom + b"\n" + tasks + end, 1 << 12)
-        found = {task.id: task.output or "" for task in run.tasks}
-        assert found["cart:test"] == boom.decode()
-        assert found["web:lint-1"].endswith("last") == kept
-        assert "bytes left out" in found["web:lint-1"]
+    tasks = b"".join(b"\n> nx run web:lint-%d\n\n" % n + b"okay\n" * 4000 + b"last\n" for n in range(50))
+    run = one(OTHER_START + b"> nx run cart:test\n\n" + boom + b"\n" + tasks + OTHER_RED + b"- web:lint-1\n")
+    found = {task.id: task.output or "" for task in run.tasks}
+    assert found["cart:test"] == boom.decode()
+    assert found["web:lint-1"].endswith("last")
+    assert "bytes left out" in found["web:lint-1"]
+    assert not any(found[f"web:lint-{n}"] for n in range(2, 50))
+
+
+def test_memory_of_wide_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A character that takes four bytes of memory where the others take one counts as it is."""
+    monkeypatch.setattr(outputs, "TOTAL", 1 << 14)
+    for text, size in (("x" * 100_000, 1 << 14), ("x" * 99_999 + "\U0001f600", 1 << 12)):
+        output = one(START + b"> nx run cart:test\n\nError: " + text.encode() + RED).tasks[0].output or ""
+        assert size - 100 < len(output) < size + 100
 
 
 def test_memory_of_many_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     """All outputs together stay below the limit; small ones are whole."""
-    monkeypatch.setattr(scan, "TOTAL", 1 << 16)
-    monkeypatch.setattr(scan, "WINDOW", 1 << 10)
+    monkeypatch.setattr(outputs, "TOTAL", 1 << 16)
     tasks = b"".join(
         b"\n> nx run web:lint-%d\n\nError: %d\n" % (n, n) + (b"x" * 79 + b"\n") * (n % 10) * 10 for n in range(100)
     )
     names = b"".join(b"- web:lint-%d\n" % n for n in range(100))
-    found = [task.output for task in one(OTHER_START + tasks + OTHER_RED + names, 1 << 10).tasks if task.output]
+    found = [task.output for task in one(OTHER_START + tasks + OTHER_RED + names).tasks if task.output]
     assert len(found) == 100
-    assert sum(map(len, found)) < 1 << 16
+    assert 1 << 15 < sum(map(len, found)) < (1 << 16) + 100 * len(log.gap(1000))
     assert all(output == f"Error: {n}" for n, output in enumerate(found) if n % 10 == 0)
+
+
+def test_many_tries() -> None:
+    """Of a task that is printed again and again the last tries are given."""
+    tries = b"".join(b"> nx run cart:test\n\nError: try %d\n\n" % n for n in range(500))
+    output = one(START + tries + RED).tasks[0].output or ""
+    assert output.endswith("Error: try 499")
+    assert len(output) < 1000
+
+
+class Changing(io.BytesIO):
+    """A file of which other bytes are there when it is read again."""
+
+    def __init__(self, first: bytes, then: bytes) -> None:
+        super().__init__(first)
+        self._then = then
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """Go somewhere else in the file."""
+        if self._then is not None:
+            self.truncate(0)
+            super().seek(0)
+            self.write(self._then)
+        return super().seek(place, whence)
+
+
+@pytest.mark.parametrize("then", [b"", b"\n" * 100, START + RED, b"\xff" * 5000, RED * 100])
+def test_file_that_changes(then: bytes) -> None:
+    """A file that is written while it is read costs texts, and nothing else."""
+    data = START + b"> nx run cart:test\n\nError: boom\n" * 3 + RED
+    (run,) = printed.read(Changing(data, then), source="a.log", hosts=frozenset())
+    assert run.status is RunStatus.FAILED
+    assert "boom" not in str(run)
 
 
 def test_too_many_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that floods a reader with headers keeps its ends; one that floods it with badges is read no further."""
     monkeypatch.setattr(scan, "MOST_MARKS", 50)
-    monkeypatch.setattr(scan, "WINDOW", 1)
-    run = one(OTHER_START + b"".join(b"> nx run web:t%d\n" % n for n in range(200)) + OTHER_RED, 64)
-    assert run.status is RunStatus.FAILED
-    assert len(run.tasks) < 60
-    assert one(START + b"\n NX   Anything\n" * 200 + GREEN, 64).cut
+    monkeypatch.setattr(scan, "WINDOW", 64)
+    for many in (1, 100):
+        monkeypatch.setattr(scan, "MANY", many)
+        run = one(OTHER_START + b"".join(b"> nx run web:t%d\n" % n for n in range(200)) + OTHER_RED)
+        assert run.status is RunStatus.FAILED
+        assert len(run.tasks) < 60
+        assert one(START + b"\n NX   Anything\n" * 200 + GREEN).cut
+
+
+def test_words_of_marks_everywhere() -> None:
+    """A log that is full of the words of marks, in places where no mark has them, is read as any other."""
+    text = b"XX [ NX ] Lerna (powered by Nx) runs: nx run cart:x\n" * 20_000
+    run = one(START + text + b"> nx run cart:test\n\n" + text + b"Error: boom\n" + RED + text)
+    assert statuses(run) == {"cart:test": "failure"}
+    assert (run.tasks[0].output or "").endswith("Error: boom")
 
 
 def test_scanned_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the pieces that are scanned begin changes nothing: not in a line without an end, not at an npm echo."""
     monkeypatch.setattr(scan, "WINDOW", 64)
-    assert statuses(one(START + b"x" * 64 + b"> nx run web:lint\n" + GREEN, 64)) == {}
+    assert statuses(one(START + b"x" * 8192 + b"> nx run web:lint\n" + GREEN)) == {}
     echo = b"\n> app@1.0.0 build\n> nx run web:build\n\n\n> nx run web:build\n\n NX   Ran target build for project web"
     for before in range(64):
-        run = one(b"-" * before + echo, 64)
+        run = one(b"-" * before + echo)
         assert (run.command, statuses(run), run.cut) == ("nx run web:build", {"web:build": "success"}, False)
 
 
@@ -143,7 +203,7 @@ def test_closing_block_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     other = b"\xe2\x9c\x96 1/3 failed\n"
     assert one(START + GREEN + b"a tool's line\n" * 50 + other).status is RunStatus.SUCCEEDED
     assert one(START + GREEN + b"a tool's line\n" * 9 + other).status is RunStatus.FAILED
-    monkeypatch.setattr(blocks, "BLOCK_LINES", 60)
+    monkeypatch.setattr(log, "MOST_LINES", 60)
     assert one(START + GREEN + b"\n" * 50 + other).status is RunStatus.FAILED
     assert one(START + GREEN + b"\n" * 60 + other).status is RunStatus.SUCCEEDED
 
@@ -153,7 +213,7 @@ def test_mixed_outputs() -> None:
     assert "Error: boom" in (one(MIXED).tasks[0].output or "")
 
 
-@pytest.mark.parametrize(("name", "value"), [("LONGEST_RUN", 1), ("TOTAL", 80)])
+@pytest.mark.parametrize(("name", "value"), [("LONGEST_RUN", 1), ("SPARE", 40)])
 def test_mixed_outputs_of_a_big_run(name: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A big run is not given to each of its failed tasks."""
     monkeypatch.setattr(outputs, name, value)
@@ -164,24 +224,16 @@ def test_mixed_outputs_of_many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of a run is given to its failed tasks only as often as memory allows."""
     data = MIXED.replace(b"> nx run web:test", b"> nx run cart:lint\n\nhello\n\n> nx run web:test") + b"- cart:lint\n"
     assert ["boom" in (task.output or "") for task in one(data).tasks] == [True, True, False]
-    monkeypatch.setattr(outputs, "TOTAL", 160)
+    monkeypatch.setattr(outputs, "SPARE", 90)
     assert ["boom" in (task.output or "") for task in one(data).tasks] == [True, False, False]
 
 
-def test_mixed_outputs_with_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a part of the run is left out, its rest is no task's whole output."""
-    for name, value in (("WINDOW", 64), ("HEAD", 16), ("TAIL", 16)):
-        monkeypatch.setattr(scan, name, value)
-    assert one(MIXED.replace(b"boom", b"boom\n" * 100), 16).tasks[0].output == "hello"
-
-
 def test_many_look_alikes_in_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an output that is full of badges the beginning is kept."""
-    monkeypatch.setattr(outputs, "HEAD", 500)
-    monkeypatch.setattr(outputs, "TAIL", 500)
+    """Of an output that is full of badges both ends are kept."""
+    monkeypatch.setattr(outputs, "LONGEST", 1000)
     run = one(START + b"> nx run cart:test\n\nError: boom\n" + b"\n NX   Anything\n" * 1000 + RED)
     assert (run.tasks[0].output or "").startswith("Error: boom")
-    assert 1000 < len(run.tasks[0].output or "") < 3000
+    assert 900 < len(run.tasks[0].output or "") < 1100
 
 
 def test_printed_twice_after_many_tries() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipe.model import RunStatus
@@ -9,57 +10,75 @@ from pipe.nx import cloud_links
 from pipe.nx.printed import blocks
 from pipe.nx.printed.draft import Draft, key_of, task_of
 from pipe.nx.printed.words import (
+    CLOUD_PROBLEMS,
     CLOUD_TROUBLE,
-    COMMAND,
+    DISTRIBUTED,
+    DISTRIBUTED_ENDS,
+    DISTRIBUTED_SUCCESS,
+    EXITING,
     FLAKY,
     LATE_ERROR,
-    LONGEST_LINE,
     NO_PROJECTS,
     NO_TASKS,
-    OTHER_COMMAND,
     RECORDED,
     START_OR_END,
-    plain,
+    WORKSPACE,
     seconds,
 )
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Iterator
 
+    from pipe.nx.printed.log import Log
     from pipe.nx.printed.scan import Mark
 
 DEEPEST = 16  # runs that can be inside each other
+FOREIGN = 100  # marks before the end of what no open run is, among which its task's header is looked for
 RECENT = 20  # ended runs that a second end can still be of
 MOST_MOVED = 200_000  # headers that second ends move from run to run, in one file
-NOTICES = 5  # marks between a command and its run
+LINK_LINES = 40  # lines under a badge that are looked at for a link
 
 
 class Assembler:
-    """Makes runs of a file's marks, in one pass. `hosts` are those that `cloud_links.find` takes."""
+    """Makes runs of a log's marks, in one pass. `hosts` are those that `cloud_links.find` takes."""
 
-    def __init__(self, marks: list[Mark], hosts: frozenset[str]) -> None:
-        self._marks = marks
+    def __init__(self, log: Log, hosts: frozenset[str]) -> None:
+        self._log = log
+        self._marks = log.marks
         self._hosts = hosts
         self._open: list[Draft] = []  # the outermost first
         self._done: list[Draft] = []
         self._closed: Draft | None = None  # the run that ended last: what follows its end may still be its own
-        self._trouble: list[str] = []
+        self._trouble: list[str] = []  # what was said of Nx Cloud, for the run that follows
+        self._refusal: int | None = None  # where that can be why no run followed
+        self._distributed = False
         self._moved = 0
 
-    def runs(self) -> list[Draft]:
-        """Give the runs in the order of their starts."""
+    def runs(self) -> Iterator[Draft]:
+        """Give the runs, each when nothing that follows can change it."""
         for at, mark in enumerate(self._marks):
             if mark.kind == "header":
                 self._header(at, mark)
             elif mark.kind == "badge":
                 self._badge(at, mark)
+                if len(self._done) > 2 * RECENT:
+                    yield from self._done[:RECENT]
+                    del self._done[:RECENT]
         for run in self._open:
             self._give_up(run)
-        return sorted(self._done, key=lambda run: run.first)
+        if self._refusal is not None:
+            refused = self._add(self._refusal, RunStatus.FAILED)
+            refused.errors = self._told()
+        elif self._closed is not None:
+            self._closed.errors.extend(self._trouble)
+        if not self._open and (error := blocks.error_without_badge(self._log)):
+            self._add(len(self._marks) - 1, RunStatus.FAILED).errors.extend(error)
+        yield from self._done
 
     def _give_up(self, run: Draft) -> None:
         """End a run that has no end in the file; what seemed to be nested in it were runs of their own."""
-        run.last = run.children[0].first if run.children else len(self._marks)
+        run.last = run.children[0].first if run.children else len(self._marks) - 1
         self._done.extend([run, *run.children])
 
     def _push(self, at: int) -> Draft:
@@ -67,10 +86,16 @@ class Assembler:
             bottom = self._open.pop(0)
             self._give_up(bottom)
             bottom.last = min(bottom.last, self._open[0].first)
-        run = Draft(at, self._command(at))
-        self._trouble.clear()
+        run = Draft(at, blocks.command(self._log, at))
+        run.errors = self._told()
+        run.distributed, self._distributed = self._distributed, False
         self._open.append(run)
         return run
+
+    def _told(self) -> list[str]:
+        """Hand over what was said of Nx Cloud."""
+        told, self._trouble, self._refusal = self._trouble, [], None
+        return told
 
     # --- headers
 
@@ -97,39 +122,62 @@ class Assembler:
     # --- badges
 
     def _badge(self, at: int, mark: Mark) -> None:
-        title = mark.name
-        what = START_OR_END.match(title)
+        what = START_OR_END.match(mark.name)
         if what and what["verb"] != NO_PROJECTS:
             mark.what = True
             if what["verb"] == "Running" and what["end"] in (":", None):
-                self._start(at, mark, what)
+                self._start(at, what)
             else:
-                self._end(at, mark, what)
-        elif title.startswith(FLAKY):
+                self._end(at, what)
+        elif mark.name.startswith(FLAKY):
             if self._closed is not None:
-                blocks.flaky(self._closed, mark)
-        elif self._open:
-            pass  # a task's words
-        elif title.startswith(RECORDED):
-            self._closed = self._add(at, RunStatus.SUCCEEDED)
-            self._closed.last = at
-            self._closed.lines = list(blocks.lines(mark))
-        elif what or title == NO_TASKS:
-            run = self._add(at, RunStatus.SUCCEEDED)
-            run.stated = 0
-            if what:
-                run.describe(what)
+                blocks.flaky(self._closed, self._log, at)
+        elif mark.name in DISTRIBUTED_ENDS:
+            self._distributed_end(at, mark.name)
+        elif not self._open or not self._open[-1].headers:  # else a task's words
+            self._cloud(at, mark.name)
+
+    def _cloud(self, at: int, title: str) -> None:
+        """Read what Nx Cloud's client says before any task does, or outside a run."""
+        if title.startswith(DISTRIBUTED):
+            if self._open:
+                self._open[-1].distributed = True
+            else:
+                self._distributed = True
+        elif title.startswith(CLOUD_TROUBLE) and EXITING not in title:
+            told = blocks.error(self._log, at)
+            if self._open:
+                self._open[-1].errors.extend(told)
+            elif self._closed is not None and title.startswith(CLOUD_PROBLEMS):
+                self._closed.errors.extend(told)
+            else:
+                self._trouble.extend(told)
+                self._refusal = at if title.startswith(WORKSPACE) else self._refusal
+        elif not self._open:
+            self._notice(at, title)
+
+    def _distributed_end(self, at: int, title: str) -> None:
+        """Take how Nx Cloud ended a run of its agents: the link, and whether the run failed."""
+        status = RunStatus.SUCCEEDED if title == DISTRIBUTED_SUCCESS else RunStatus.FAILED
+        if self._open:
+            run = self._open[0]
+            if not run.distributed:
+                return  # a task's words
         else:
-            self._notice(at, mark)
+            run = self._closed or self._add(at, status)
+        if status is RunStatus.FAILED:
+            run.worsen(status)
+        run.lines.extend(islice(self._log.lines(at), LINK_LINES))
 
     def _add(self, at: int, status: RunStatus) -> Draft:
         """Add a run that is no more than a badge."""
-        run = Draft(at, self._command(at))
+        run = Draft(at, blocks.command(self._log, at))
         run.status, run.ended = status, True
+        self._closed = None
         self._done.append(run)
         return run
 
-    def _start(self, at: int, mark: Mark, what: re.Match[str]) -> None:
+    def _start(self, at: int, what: re.Match[str]) -> None:
         top = self._open[-1] if self._open else None
         if what["end"] is None and top is not None:  # with a terminal the start is drawn again and again
             if top.key == key_of(what):
@@ -140,10 +188,10 @@ class Assembler:
         self._closed = None
         run.describe(what)
         run.more = what["more"] is not None or what["end"] is None
-        run.projects = blocks.projects(mark) or run.projects
+        run.projects = blocks.projects(self._log, at) or run.projects
         run.projects_set = frozenset(run.projects)
 
-    def _end(self, at: int, mark: Mark, what: re.Match[str]) -> None:
+    def _end(self, at: int, what: re.Match[str]) -> None:
         run = self._ended_by(at, what)
         if run is None:
             return
@@ -159,7 +207,9 @@ class Assembler:
             run.worsen(RunStatus.FAILED)
         if what["time"]:
             run.seconds = seconds(what["time"])
-        blocks.closing(run, mark)
+        if not run.headers and run.first < at:
+            blocks.table(run, self._log, run.first, at)
+        blocks.closing(run, self._log, at)
 
     def _ended_by(self, at: int, what: re.Match[str]) -> Draft | None:
         """Find the run that an end is of, None where it is of something that a task ran."""
@@ -174,9 +224,27 @@ class Assembler:
         if not self._open:
             self._push(at)
             return self._close(0)
-        if all(run.key is None for run in self._open) and (what["more"] or what["count"]):
-            return self._close(0)  # its start is missing: the file begins later, or the style prints none
+        if all(run.key is None for run in self._open):
+            if what["more"] or what["count"] or ", " in what["targets"]:
+                return self._close(0)  # its start is missing: the file begins later, or the style prints none
+        elif what["verb"] != "Successfully ran":
+            return self._foreign(at, what)
         return None
+
+    def _foreign(self, at: int, what: re.Match[str]) -> Draft:
+        """Add the failed run of something that a task ran: where the outer run never ends, it came after that."""
+        task = f"{task_of(what)}:"
+        headers = (
+            place
+            for place in range(at - 1, max(at - FOREIGN, self._open[-1].first), -1)
+            if self._marks[place].kind == "header" and f"{self._marks[place].name}:".startswith(task)
+        )
+        first = next(headers, None)
+        run = Draft(at if first is None else first, None)
+        if first is not None:
+            run.add(first, self._marks[first].name)
+        self._open[-1].children.append(run)
+        return run
 
     def _close(self, depth: int) -> Draft:
         """Take the run there off the stack, with all that is nested in it."""
@@ -187,7 +255,7 @@ class Assembler:
 
     def _inner(self, run: Draft, depth: int, place: int) -> Draft:
         """Close the run that a task of a run started, whose first header is there."""
-        inner = Draft(run.headers[place], self._command(run.headers[place]))
+        inner = Draft(run.headers[place], blocks.command(self._log, run.headers[place]))
         for at in run.headers[place:]:
             inner.add(at, self._marks[at].name)
         del run.headers[place:]
@@ -220,34 +288,26 @@ class Assembler:
 
     # --- badges that stand outside any run
 
-    def _notice(self, at: int, mark: Mark) -> None:
-        """Read an error of Nx itself, a notice, or the line of an early Nx Cloud client."""
-        title = mark.name
-        lines = [title, *blocks.lines(mark)]
+    def _notice(self, at: int, title: str) -> None:
+        """Read a run that is no more than a badge, an error of Nx itself, or the line of an early Nx Cloud client."""
+        lines = [title, *islice(self._log.lines(at), LINK_LINES)]
+        if title.startswith(RECORDED):
+            self._closed = self._add(at, RunStatus.SUCCEEDED)
+            self._closed.last = at
+            self._closed.lines = lines
+            return
+        what = START_OR_END.match(title)
+        if what or title == NO_TASKS:
+            run = self._add(at, RunStatus.SUCCEEDED)
+            run.stated = 0
+            if what:
+                run.describe(what)
+            return
         if self._closed is not None and cloud_links.find(lines, self._hosts):
             self._closed.lines.extend(lines)
             return
-        error = blocks.error(title, mark)
-        if title.startswith(CLOUD_TROUBLE):
-            self._trouble.extend(error)
-        elif error and self._closed is not None and title.startswith(LATE_ERROR):
+        error = blocks.error(self._log, at)
+        if error and self._closed is not None and title.startswith(LATE_ERROR):
             self._closed.errors.extend(error)
         elif error:
-            self._add(at, RunStatus.FAILED).errors = [*self._trouble, *error]
-            self._trouble.clear()
-            self._closed = None
-
-    def _command(self, at: int) -> str | None:
-        """Find the nx command line that stands right before a mark, other lines of Nx and npm aside."""
-        for mark in reversed(self._marks[max(at - NOTICES - 1, 0) : at]):
-            if mark.echo:
-                return plain(mark.raw).removeprefix("> ")
-            for raw in reversed(mark.end(LONGEST_LINE).split(b"\n")):
-                line = plain(raw)
-                if found := COMMAND.match(line):
-                    return found["command"]
-                if OTHER_COMMAND.match(line):
-                    return None
-            if mark.kind != "badge" or mark.what:
-                return None  # not a notice of Nx that stands between the command and its run
-        return None
+            self._add(at, RunStatus.FAILED).errors = [*self._told(), *error]

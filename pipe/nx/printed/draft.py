@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import re
 
-    from pipe.model import RunStatus
+    from pipe.model import RunReport, RunStatus
 
 
 class Draft:
     """What is known of a run so far. Its marks are those from `first` to `last`, as places in the file's list."""
+
+    __slots__ = (
+        "children", "command", "count", "distributed", "ended", "errors", "failed", "failed_count", "first", "flaky",
+        "headers", "index", "key", "last", "lines", "more", "not_run", "projects", "projects_set", "report", "seconds",
+        "stated", "status", "stopped", "targets",
+    )  # fmt: skip
 
     def __init__(self, first: int, command: str | None) -> None:
         self.first = first
@@ -32,10 +38,12 @@ class Draft:
         self.failed: dict[str, None] = {}
         self.not_run: dict[str, None] = {}
         self.stopped: dict[str, None] = {}
-        self.flaky: set[str] = set()
+        self.flaky: dict[str, None] = {}
         self.failed_count = 0
         self.stated: int | None = None
         self.seconds: float | None = None
+        self.report: RunReport | None = None
+        self.distributed = False  # Nx Cloud's agents run its tasks
         self.errors: list[str] = []
         self.lines: list[str] = []  # of the closing part, for the link
         self.children: list[Draft] = []  # runs that a task of it seems to have started

@@ -3,127 +3,213 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from pipe.nx.printed.scan import HEAD, LONGEST_START, TAIL, TOTAL
-from pipe.nx.printed.words import CROSS, EXITED, plain, reasons, shows_failure
+from pipe.nx.printed.log import gap
+from pipe.nx.printed.scan import LONGEST_START
+from pipe.nx.printed.words import CROSS, EXITED, LONGEST_LINE, NON_ZERO, plain, reasons, shows_failure
 from pipe.terminal import strip_escapes
 
 if TYPE_CHECKING:
-    from pipe.nx.printed.draft import Draft
-    from pipe.nx.printed.scan import Mark
+    from collections.abc import Container, Iterable, Iterator
 
+    from pipe.nx.printed.draft import Draft
+    from pipe.nx.printed.log import Log
+
+LONGEST = 5 << 19  # bytes of one output
+TOTAL = 32 << 20  # and of all outputs of a file
+SPARE = 8 << 20  # bytes of text that is given to several tasks, in a file
+LOOK = 64 << 20  # bytes that are looked through for lines of single tasks, in a file
 LONGEST_RUN = 1000  # marks of a run that are looked through for lines of one task
+MOST_PLACES = 50  # headers of one task, its tries, whose outputs are read
 COPIES = 100  # lines like an output's first that may begin its copy; each is compared with all before it
-SAMPLE = 200  # tasks, and 50 lines of each, that show the output style
-PREFIX = r"^(?:\x1b\[[0-9;]*m)*(?P<project>[^\s\x1b]+?):(?:\x1b\[[0-9;]*m)*(?: (?P<line>.*))?$"
+BLANK = 4  # bytes of a text that is blank lines
+SAMPLE = 20  # tasks, and lines of each, that show the output style
+PREFIX = re.compile(rb"(?:\x1b\[[0-9;]*m)*([^\s\x1b]+?):(?:\x1b\[[0-9;]*m)*(?: (.*))?$")
+
+
+class Room:
+    """How much of a file's outputs is kept: `each` so many bytes, and `reach` of them looked through for one task."""
+
+    def __init__(self, sizes: Iterable[int]) -> None:
+        """Share the room fairly between outputs of these sizes: small ones stay whole."""
+        ordered = sorted(min(size, LONGEST) for size in sizes)
+        self.reach = LOOK // max(len(ordered), 1)
+        self.spare = SPARE
+        self.each = LONGEST
+        room = TOTAL
+        for left, size in zip(range(len(ordered), 0, -1), ordered, strict=True):
+            if size * left > room:
+                self.each = room // left
+                break
+            room -= size
 
 
 class Outputs:
-    """The outputs of a run's tasks."""
+    """The outputs of some tasks of a run. They are held for every run with a failed task: nothing big is in them."""
 
-    def __init__(self, marks: list[Mark], run: Draft) -> None:
-        self._marks = marks
+    __slots__ = ("_first", "_headers", "_last", "_log", "_places", "_prefixed", "_reasons")
+
+    def __init__(self, log: Log, run: Draft, names: Container[str]) -> None:
+        self._log = log
         self._first = run.first
         self._last = run.last
-        self._headers = frozenset(run.headers)
-        self._next = dict(pairwise([*run.headers, run.last]))
-        self._places: dict[str, list[int]] = {}
-        for at in run.headers:
-            self._places.setdefault(marks[at].name, []).append(at)
-        self._by_project: dict[str, list[tuple[int, str]]] | None = None
+        self._headers = run.headers
+        self._places: dict[str, list[int]] = {}  # which headers are a task's
+        for place, at in enumerate(run.headers):
+            if (name := log.marks[at].name) in names:
+                self._places.setdefault(name, []).append(place)
         self._reasons: dict[str, str] | None = None
-        self._spare = TOTAL // 4  # bytes of text that several tasks may share
+        self._prefixed = self._is_prefixed()
 
-    def of(self, name: str) -> str | None:
+    def size(self, name: str) -> int:
+        """How many bytes a task's output can have."""
+        places = self._places.get(name, ())
+        if self._prefixed and places:
+            return self._log.marks[self._last].start - self._start(places[0])
+        return sum(self._stop(place) - self._start(place) for place in places)
+
+    def of(self, name: str, room: Room) -> str | None:
         """One task's output as printed, with why Nx says that it failed if the output doesn't; None without either."""
-        places = self._places[name]
-        if self._by_project is None:
-            self._by_project = self._split() if self._is_prefixed() else {}
-        if self._by_project:
-            lines = self._by_project.get(name.split(":", 1)[0], ())
-            text = "\n".join(line for at, line in lines if at >= places[0])
-        else:
-            parts = dict.fromkeys(_once(_trim(self._between(at, self._next[at]))) for at in places)
-            text = "\n".join(parts).strip("\n")
-        reason = self.reason(name)
-        mixed = not self._by_project and self._is_held(places[0])
-        if not reason and not mixed:
-            return text or None
+        text = self.own(name, room.each, room.reach) if name in self._places else ""
         if _says_why(text):
             return text
-        if reason:
+        if reason := self._reason(name):
             return text if reason in text else f"{text}\n{reason}".lstrip("\n")
         # Streamed without prefixes: tasks' lines are mixed, and this task's stand under later headers too.
-        whole = _trim(self._between(places[0], self._last))
-        self._spare -= len(whole)
+        whole = "" if self._prefixed or name not in self._places else self._whole(self._places[name][0], room)
         return whole if _says_why(whole) else text or None
 
-    def reason(self, name: str) -> str | None:
+    def own(self, name: str, each: int, reach: int) -> str:
+        """Read what stands under a task's headers, or behind its project's name; at most `each` bytes."""
+        places = self._places[name][-MOST_PLACES:]
+        if self._prefixed:
+            return self._streamed(name.split(":", 1)[0], self._start(self._places[name][0]), each, reach)
+        parts = dict.fromkeys(_once(_trim(self._between(place, each // len(places)))) for place in places)
+        return "\n".join(parts).strip("\n")
+
+    def _start(self, place: int) -> int:
+        return self._log.marks[self._headers[place]].body
+
+    def _stop(self, place: int) -> int:
+        """Where what was printed after a header ends: before the run's next one, look-alikes between them included."""
+        at = self._headers[place]
+        # The style for terminals draws its own lines after a cross.
+        if self._log.marks[at].icon == CROSS:
+            return self._log.marks[at + 1].start
+        return self._log.marks[self._headers[place + 1] if place + 1 < len(self._headers) else self._last].start
+
+    def exited(self, name: str, reach: int) -> bool:
+        """Whether the executor says in a line of its own that the task's command failed."""
+        for piece in self._pieces(name, reach):
+            at = piece.find(NON_ZERO)
+            while at >= 0:
+                if EXITED.match(plain(piece[piece.rfind(b"\n", 0, at) + 1 : at + len(NON_ZERO)])):
+                    return True
+                at = piece.find(NON_ZERO, at + 1)
+        return False
+
+    def _pieces(self, name: str, reach: int) -> Iterator[bytes]:
+        if self._prefixed:
+            yield self.own(name, LONGEST_LINE, reach).encode("utf-8", "replace")
+            return
+        for place in self._places[name][-MOST_PLACES:]:
+            start = self._start(place)
+            yield from self._log.pieces(start, min(self._stop(place), start + LONGEST))
+
+    def _reason(self, name: str) -> str | None:
         """What Nx says of why a task failed, under whatever header that stands."""
         if self._reasons is None:
             self._reasons = {}
-            for mark in self._marks[self._first : self._last]:
-                self._reasons |= reasons(mark.text())
+            marks = self._log.marks
+            for piece in self._log.pieces(marks[self._first].start, marks[self._last].start):
+                self._reasons |= reasons(piece)
         return self._reasons.get(name)
 
-    def _is_held(self, start: int) -> bool:
-        """Whether all that was printed from there to the run's end is here, and small enough to give it to a task."""
-        if self._last - start > LONGEST_RUN:
-            return False
-        marks = self._marks[start : self._last]
-        return sum(mark.size for mark in marks) <= self._spare and not any(mark.left_out for mark in marks)
+    def _between(self, place: int, each: int) -> str:
+        """Read what was printed after a header."""
+        start, stop = self._start(place), self._stop(place)
+        text = self._log.ends(start, stop, each).decode("utf-8", "replace")
+        if not text.isascii() and text.__sizeof__() > 2 * each:  # characters that take four bytes of memory each
+            text = self._log.ends(start, stop, each // 4).decode("utf-8", "replace")
+        return text
 
-    def _between(self, start: int, stop: int) -> str:
-        """Join what was printed after one mark and before another, look-alikes between them included."""
-        parts = [self._marks[start].text()]
-        size = len(parts[0])
-        if self._marks[start].icon == CROSS:
-            stop = start  # the style for terminals draws its own lines next
-        for at in range(start + 1, min(stop, len(self._marks))):
-            mark = self._marks[at]
-            part = mark.text() if at in self._headers else mark.raw + b"\n" + mark.text()
-            size += len(part)
-            if size > 2 * (HEAD + TAIL):
-                break
-            parts.append(part)
-        return b"".join(parts).decode("utf-8", "replace")
+    def _whole(self, place: int, room: Room) -> str:
+        """Read all that tasks printed from a header to the run's end, where that is little enough."""
+        marks, first, last = self._log.marks, self._headers[place], self._last
+        size = marks[last].start - marks[first].body
+        if last - first > LONGEST_RUN or size > room.spare:
+            return ""
+        room.spare -= size
+        headers = set(self._headers[place:])
+        parts = (
+            self._log.read(marks[at].body if at in headers else marks[at].start, marks[at + 1].start)
+            for at in range(first, last)
+        )
+        return _trim(b"".join(parts).decode("utf-8", "replace"))
 
     def _is_prefixed(self) -> bool:
         """Whether the output style puts `project: ` before each line (`stream`)."""
-        projects = {name.split(":", 1)[0] for name in self._places}
+        marks = self._log.marks
+        projects = {marks[at].name.split(":", 1)[0] for at in self._headers}
+        sample = islice(
+            (at for at in self._headers if not marks[at].sure and marks[at + 1].start - marks[at].body > BLANK),
+            SAMPLE,
+        )
+        lines: list[bytes] = []
+        for at in sample:
+            start, stop = marks[at].body, marks[at + 1].start
+            lines += self._log.read(start, min(start + LONGEST_LINE, stop)).split(b"\n", SAMPLE)[:SAMPLE]
+        known = {name.encode() for name in projects}
+        if not any((found := PREFIX.match(line)) and found[1] in known for line in lines):
+            return False  # nearly all logs, seen at a fraction of the cost
         good = bad = 0
-        for places in list(self._places.values())[:SAMPLE]:
-            mark = self._marks[places[-1]]
-            for raw in () if mark.sure else mark.head[:4096].split(b"\n")[:50]:
-                line = plain(raw)
-                if line.split(": ", 1)[0].rstrip(":") in projects:
-                    good += 1
-                elif line and not EXITED.match(line):
-                    bad += 1
+        for line in map(plain, lines):
+            if line.split(": ", 1)[0].rstrip(":") in projects:
+                good += 1
+            elif line and not EXITED.match(line):
+                bad += 1
         return good > 2 * bad
 
-    def _split(self) -> dict[str, list[tuple[int, str]]]:
-        """Sort the lines by their prefix, which goes; each with the mark that it stands under."""
-        prefix = re.compile(PREFIX)
-        lines: dict[str, list[tuple[int, str]]] = {name.split(":", 1)[0]: [] for name in self._places}
-        for at in sorted(self._headers):
-            for line in self._between(at, self._next[at]).split("\n"):
-                match = prefix.match(line.rstrip("\r"))
-                if match and match["project"] in lines:
-                    lines[match["project"]].append((at, match["line"] or ""))
-        return lines
+    def _streamed(self, project: str, start: int, each: int, reach: int) -> str:
+        """Collect a project's lines from a header on, without their prefix; of many the first and the last."""
+        name = project.encode()
+        text = bytearray()
+        head, left_out = each // 4, 0
+        for piece in self._log.pieces(start, min(start + reach, self._log.marks[self._last].start)):
+            for line in piece.split(b"\n"):
+                if name in line and (found := PREFIX.match(line)) and found[1] == name:
+                    text += (found[2] or b"").rstrip(b"\r") + b"\n"
+            if len(text) > 3 * each:  # cutting each time would copy each time
+                left_out += len(text) - head - each
+                del text[head:-each]
+        left_out += max(len(text) - each, 0)
+        if left_out:
+            text[head : len(text) - each + head] = gap(left_out)
+        return text.decode("utf-8", "replace").removesuffix("\n")
 
 
 def _says_why(text: str) -> bool:
     """Whether an output shows a failure, the commands that the executor prints aside."""
-    lines = (line for line in text.split("\n") if not strip_escapes(line[:LONGEST_START]).startswith("> "))
-    return shows_failure("\n".join(lines).encode("utf-8", "replace"))
+    if not shows_failure(text.encode("utf-8", "replace")):
+        return False
+    kept, done = [], 0
+    at = text.find("> ")
+    while at >= 0:
+        stop = at + 1
+        start = text.rfind("\n", done, at) + 1 or done
+        if at - start <= LONGEST_START and not strip_escapes(text[start:at]):
+            kept.append(text[done:start])
+            stop = text.find("\n", at)
+            stop = done = stop if stop >= 0 else len(text)
+        at = text.find("> ", stop)
+    return not kept or shows_failure("".join([*kept, text[done:]]).encode("utf-8", "replace"))
 
 
 def _trim(text: str) -> str:
     """Without the blank lines around it and Nx's separator under it (a line of colours alone)."""
+    text = text.strip("\n")
     start = 0
     while (stop := text.find("\n", start)) >= 0 and not strip_escapes(text[start:stop]).strip():
         start = stop + 1

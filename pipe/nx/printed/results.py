@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from pipe.model import Run, RunStatus, Task, TaskStatus
 from pipe.nx import cloud_links
-from pipe.nx.printed.outputs import Outputs
-from pipe.nx.printed.words import CROSS, EXITED
+from pipe.nx.printed.outputs import LOOK, Outputs, Room
+from pipe.nx.printed.words import CROSS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipe.nx.printed.draft import Draft
+    from pipe.nx.printed.log import Log
     from pipe.nx.printed.scan import Mark
 
 
-def result(run: Draft, marks: list[Mark], source: str, hosts: frozenset[str]) -> Run:
-    """Make the run of a draft; `source` names the file, `hosts` are those that `cloud_links.find` takes."""
+def results(drafts: Iterable[Draft], log: Log, source: str, hosts: frozenset[str]) -> list[Run]:
+    """Make the runs of drafts; `source` names the file, `hosts` are those that `cloud_links.find` takes.
+
+    Outputs are read when it is known which tasks failed: they share the memory.
+    """
+    runs: list[tuple[int, Run]] = []
+    failed: dict[int, Outputs] = {}
+    sizes: list[int] = []
+    sources = (source,)
+    for draft in drafts:
+        run = _result(draft, log, sources, hosts)
+        if names := {task.id for task in run.by_status(TaskStatus.FAILURE)}:
+            failed[len(runs)] = Outputs(log, draft, names)
+            sizes.extend(map(failed[len(runs)].size, names))
+        runs.append((draft.first, run))
+    room = Room(sizes)
+    for at, outputs in failed.items():
+        first, run = runs[at]
+        tasks = (
+            Task(task.id, task.status, cache=task.cache, output=outputs.of(task.id, room), flaky=task.flaky)
+            if task.status is TaskStatus.FAILURE
+            else task
+            for task in run.tasks
+        )
+        runs[at] = first, replace(run, tasks=tuple(tasks))
+    return [run for _, run in sorted(runs, key=itemgetter(0))]
+
+
+def _result(run: Draft, log: Log, sources: tuple[str, ...], hosts: frozenset[str]) -> Run:
+    """Make the run of a draft, without its outputs."""
     cloud = cloud_links.find(run.lines, hosts)
     if cloud is not None and cloud.status is RunStatus.FAILED:
         run.worsen(RunStatus.FAILED)
     cut = run.status is None
-    tasks = _tasks(run, marks, cut=cut)
+    tasks = _tasks(run, log, cut=cut)
     if any(task.status is TaskStatus.FAILURE for task in tasks):
         run.worsen(RunStatus.FAILED)
     projects = run.projects
@@ -37,44 +70,42 @@ def result(run: Draft, marks: list[Mark], source: str, hosts: frozenset[str]) ->
         project_count=run.count if run.count is not None else len(run.projects) or None,
         stated_tasks=run.stated,
         seconds=run.seconds,
+        report=run.report,
         link=cloud.link if cloud else None,
         errors=tuple(run.errors),
-        sources=(source,),
+        sources=sources,
         cut=cut,
     )
 
 
-def _tasks(run: Draft, marks: list[Mark], *, cut: bool) -> tuple[Task, ...]:
+def _tasks(run: Draft, log: Log, *, cut: bool) -> tuple[Task, ...]:
     """Say what became of each task: those with a header in the order of the headers, then those in lists alone."""
     headers: dict[str, list[Mark]] = {}
     for at in run.headers:
-        headers.setdefault(marks[at].name, []).append(marks[at])
+        headers.setdefault(log.marks[at].name, []).append(log.marks[at])
     failed = _failed(run, headers)
-    outputs = Outputs(marks, run)
+    outputs = Outputs(log, run, headers) if cut else None
     tasks = []
     for name, its in headers.items():
         if name in failed:
             status = TaskStatus.FAILURE
         elif name in run.stopped:
             status = TaskStatus.STOPPED
-        elif not cut or its[-1].sure:
+        elif outputs is None or its[-1].sure:
             status = TaskStatus.SUCCESS
         else:
-            status = TaskStatus.FAILURE if EXITED.search(outputs.of(name) or "") else TaskStatus.STOPPED
-        output = outputs.of(name) if status is TaskStatus.FAILURE else None
-        tasks.append(Task(name, status, cache=its[-1].cache, output=output, flaky=name in run.flaky))
+            exited = outputs.exited(name, LOOK // len(headers))
+            status = TaskStatus.FAILURE if exited else TaskStatus.STOPPED
+        tasks.append(Task(name, status, cache=its[-1].cache, flaky=name in run.flaky))
     listed: dict[str, TaskStatus] = {}
     for names, status in (
         (failed, TaskStatus.FAILURE),
         (run.stopped, TaskStatus.STOPPED),
         (run.not_run, TaskStatus.NOT_RUN),
+        (run.flaky if run.status is RunStatus.SUCCEEDED else (), TaskStatus.SUCCESS),
     ):
         listed |= {name: status for name in names if name not in listed}
-    tasks += [
-        Task(name, status, output=outputs.reason(name), flaky=name in run.flaky)
-        for name, status in listed.items()
-        if name not in headers
-    ]
+    tasks += [Task(name, status, flaky=name in run.flaky) for name, status in listed.items() if name not in headers]
     return tuple(tasks)
 
 
