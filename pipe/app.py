@@ -14,10 +14,12 @@ from pipe import build as build_module
 from pipe.bitbucket.errors import BitbucketError
 from pipe.checkout import Checkout
 from pipe.insights import Answer, Summary, summarise
-from pipe.nx.collect import Collection, collect, nx_command
+from pipe.nx.collect import Collection, collect
 from pipe.publish import Outcome, Result
 from pipe.redact import Redactor
+from pipe.render import cloud as render_cloud
 from pipe.render import comment as render_comment
+from pipe.render import runs as render_runs
 from pipe.render import status as render_status
 from pipe.render.answer import SYMBOLS, answer
 from pipe.settings import Mistakes, Settings
@@ -30,12 +32,13 @@ if TYPE_CHECKING:
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
     from pipe.clock import Clock
+    from pipe.model import CIPipelineExecution
     from pipe.render.marker import Known
 
     Connect = Callable[[Settings, Build, Clock, Callable[[str], None]], Bitbucket]
 
 # How much of the time left each stage may use, so that the next one gets its turn on a server that hangs.
-_COLLECT_SHARE, _HASH_SHARE, _COMMENT_SHARE = 0.5, 0.2, 0.6
+_CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE, _COMMENT_SHARE = 0.5, 0.5, 0.2, 0.6
 # Seconds kept back for saying what happened.
 _LAST_WORDS = 1.0
 _OK, _ASKED_FOR, _WRONG_SETTINGS = 0, 1, 2
@@ -128,12 +131,14 @@ class Pipe:
         debug = self._debug if options.debug else _nothing
         for note in options.notes:
             self._print(f"! {note}")
-        found = self._collect(options, checkout, debug)
+        execution, trouble = self._ask_cloud(options, build, checkout, self._share(end, _CLOUD_SHARE), debug)
+        found = self._collect(options, build, checkout, self._share(end, _COLLECT_SHARE), execution, debug)
         self._stop_at(end)
         runs = [self.redactor.run(run, checkout.root) for run in found.runs]
-        summary = summarise(runs, build.exit_code, nx_may_have_run=found.nx_may_have_run)
-        frame = self._frame(options, build, found, checkout)
-        self._print_found(options, build, found, summary)
+        known = self.redactor.execution(found.execution, checkout.root) if found.execution else None
+        summary = summarise(runs, build.exit_code, known, nx_may_have_run=found.nx_may_have_run)
+        frame = self._frame(options, build, found, checkout, trouble)
+        self._print_found(options, build, found, summary, trouble)
         if options.dry_run or options.credential is None:
             return self._rehearse(options, summary, frame)
         self._keep(checkout, self._body(summary, frame, None))
@@ -153,17 +158,60 @@ class Pipe:
             self._print("  The report is kept in .nx-report/comment.md of the clone.")
         return self._exit_code(options, summary, delivered=delivered)
 
-    def _collect(self, options: Settings, checkout: Checkout, debug: Callable[[str], None]) -> Collection:
-        """Collect the runs, in at most half of the time: what is found too late could not be written."""
-        self._stop_at(self.clock.monotonic() + options.timeout * _COLLECT_SHARE)
-        try:
-            return collect(checkout, options, self.working_directory, _hosts(options), debug)
-        except _OutOfTime:
-            seconds = round(options.timeout * _COLLECT_SHARE)
-            why = f"everything: reading it took longer than {seconds} seconds. Raise TIMEOUT, or name less in NX_LOGS"
-            return Collection(ignored=(why,), workspace=checkout.root)
+    def _ask_cloud(
+        self, options: Settings, build: Build, checkout: Checkout, end: float, debug: Callable[[str], None]
+    ) -> tuple[CIPipelineExecution | None, str | None]:
+        """What Nx Cloud knows of this pipeline, where its token is passed; or why nothing, in a line for the report."""
+        if options.cloud_token is None:
+            return None, None
+        from pipe.nx.cloud import CloudError, Wanted, fetch  # noqa: PLC0415 - few pass its token
 
-    def _frame(self, options: Settings, build: Build, found: Collection, checkout: Checkout) -> render_comment.Frame:
+        number = _number(options, build)
+        branches = (str(number) if number else "", build.branch or "", options.nx_branch or "")
+        wanted = Wanted(
+            tuple(filter(None, (options.ci_execution_id, options.run_group))) or (str(build.number),),
+            options.ci_execution_env,
+            tuple(filter(None, branches)),
+            checkout.cloned(),
+        )
+        self._stop_at(end + _LAST_WORDS)
+        try:
+            execution = fetch(
+                options.cloud_api,
+                options.cloud_token,
+                wanted,
+                wait=options.cloud_wait,
+                clock=self.clock,
+                deadline=end,
+                hosts=_hosts(options),
+                debug=debug,
+            )
+        except CloudError as error:
+            return None, str(error)
+        except _OutOfTime:
+            return None, "its answer did not end in time. Try again later"
+        return execution, None if execution else f"it knows no run group {wanted.groups[0]} of this build"
+
+    def _collect(
+        self,
+        options: Settings,
+        build: Build,
+        checkout: Checkout,
+        end: float,
+        execution: CIPipelineExecution | None,
+        debug: Callable[[str], None],
+    ) -> Collection:
+        """Collect the runs until then: what is found too late could not be written."""
+        self._stop_at(end)
+        try:
+            return collect(checkout, options, build, self.working_directory, _hosts(options), execution, debug)
+        except _OutOfTime:
+            why = "everything: reading it took too long for TIMEOUT. Raise it, or name less in NX_LOGS"
+            return Collection(execution=execution, ignored=(why,), workspace=checkout.root)
+
+    def _frame(
+        self, options: Settings, build: Build, found: Collection, checkout: Checkout, trouble: str | None
+    ) -> render_comment.Frame:
         line = self.redactor.line
         folder = checkout.name(found.workspace)
         return render_comment.Frame(
@@ -172,12 +220,13 @@ class Pipe:
             report_id=options.report_id,
             title=options.title,
             step_name=line(options.step_name) if options.step_name else None,
-            nx=nx_command(found.workspace),
+            nx=found.nx,
             folder="" if folder == "." else line(folder),
             last_run_only=found.last_run_only,
             looked_in=tuple(map(line, found.looked_in)),
             ignored=tuple(map(line, found.ignored)),
             hints=found.hints,
+            cloud_trouble=line(trouble) if trouble else None,
         )
 
     def _full_hash(self, commit: str, bitbucket: Bitbucket, end: float) -> str:
@@ -327,7 +376,9 @@ class Pipe:
             "Set DEBUG: 'true' to see where, and report it."
         )
 
-    def _print_found(self, options: Settings, build: Build, found: Collection, summary: Summary) -> None:
+    def _print_found(
+        self, options: Settings, build: Build, found: Collection, summary: Summary, trouble: str | None
+    ) -> None:
         number = _number(options, build)
         ref = f"branch {build.branch}" if build.branch else f"tag {build.tag}" if build.tag else "no branch"
         where = f"pull request {number}" if number else ref
@@ -338,7 +389,9 @@ class Pipe:
         head, rest = answer(summary, str, 20)
         self._print(f"{SYMBOLS[summary.answer]} {head}{rest}")
         for run in summary.runs:
-            self._print(f"  run: {render_comment.label(run)} ({', '.join(run.sources)})")
+            self._print(f"  run: {render_runs.label(run)} ({', '.join(run.sources)})")
+        for line in render_cloud.lines(summary.execution, trouble):
+            self._print(f"  {line}")
         if not summary.runs and found.looked_in:
             self._print(f"  looked in: {self.redactor.line(', '.join(found.looked_in))}")
         for line in found.ignored:
@@ -361,8 +414,9 @@ def _known_secrets(environ: Mapping[str, str]) -> list[str]:
 
 
 def _hosts(options: Settings) -> frozenset[str]:
-    """Hosts whose run pages are linked besides Nx Cloud's own: the one of the run that is named by hand."""
-    return frozenset({urlsplit(options.run_url).netloc.lower()} if options.run_url else ())
+    """Hosts whose run pages are linked besides Nx Cloud's own: the configured one, and that of a run named by hand."""
+    urls = (options.run_url, options.cloud_api)
+    return frozenset(urlsplit(url).netloc.lower() for url in urls if url)
 
 
 def _number(options: Settings, build: Build) -> int | None:

@@ -14,7 +14,7 @@ import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +24,14 @@ _BLOCK = 1 << 18
 
 class Unreadable(Exception):
     """A file that cannot be used; the text says why, in one line."""
+
+
+class Line(NamedTuple):
+    """A line of a file. Of a long one only both ends are there, and how many bytes between them are left out."""
+
+    head: bytes
+    left_out: int = 0
+    tail: bytes = b""
 
 
 class Checkout:
@@ -86,6 +94,19 @@ class Checkout:
             head = file.read(limit // 2)
             file.seek(size - limit // 2)
             return head, size - 2 * (limit // 2), file.read(limit // 2)
+
+    def lines(self, path: str, limit: int) -> Iterator[Line]:
+        """Yield each line with its end; of one much longer than `limit` bytes the two ends.
+
+        Raises Unreadable as `open` does, and where reading fails.
+        """
+        with self.open(path) as file:
+            try:
+                while line := file.readline(limit):
+                    whole = len(line) < limit or line.endswith(b"\n")
+                    yield Line(line) if whole else _long_line(file, line, limit)
+            except OSError as error:
+                raise Unreadable((error.strerror or "cannot be read").lower()) from None
 
     def modified(self, path: str) -> datetime | None:
         """When the file was last written, None where there is none."""
@@ -210,6 +231,18 @@ class Checkout:
             with self.open(os.path.join(packs, path)) as file:
                 found |= _in_pack_index(file, short)
         return found
+
+
+def _long_line(file: BinaryIO, start: bytes, limit: int) -> Line:
+    """Read on to the end of a line of which `start` has been read; some `limit` bytes of it are held."""
+    half = limit // 2
+    tail, left_out = bytearray(start[half:]), 0
+    while not tail.endswith(b"\n") and (more := file.readline(_BLOCK)):
+        tail += more
+        if len(tail) > limit:  # cutting each time would copy each time
+            left_out += len(tail) - half
+            del tail[:-half]
+    return Line(start[:half], left_out, bytes(tail)) if left_out else Line(start[:half] + bytes(tail))
 
 
 def _split_pattern(pattern: str) -> tuple[str, str]:

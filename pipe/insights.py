@@ -14,6 +14,8 @@ from pipe.model import Run, RunStatus, Task, TaskStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipe.model import CIPipelineExecution
+
 
 class Answer(Enum):
     """The result of everything that ran, the worst of all sources."""
@@ -43,7 +45,8 @@ class Summary:
     `not_run` the ids that were left out because another task failed. `total` counts distinct tasks with a result,
     `cached` those of them taken from a cache in the last run that had them. `seconds` is from the first start to the
     last end where every run has both, else the sum of the runs' durations, None where one is not known.
-    `nx_may_have_run` says, where nothing was found, that nx may have run all the same.
+    `nx_may_have_run` says, where nothing was found, that nx may have run all the same. `execution` is what Nx Cloud
+    knows of the pipeline besides `runs`; what failed there is in `failed` and in `total`.
     """
 
     answer: Answer
@@ -57,14 +60,23 @@ class Summary:
     seconds: float | None = None
     exit_code: str | None = None
     nx_may_have_run: bool = False
+    execution: CIPipelineExecution | None = None
 
 
-def summarise(runs: Sequence[Run], exit_code: str | None, *, nx_may_have_run: bool = False) -> Summary:
-    """Add up the runs of one step.
+def summarise(
+    runs: Sequence[Run],
+    exit_code: str | None,
+    execution: CIPipelineExecution | None = None,
+    *,
+    nx_may_have_run: bool = False,
+) -> Summary:
+    """Add up the runs of one step, and of the rest of its pipeline what Nx Cloud knows.
 
     `exit_code` is the step's, None where it is not known; other than "0" it can only make the answer worse, and only
-    a known "0" excuses a task that failed before it succeeded.
+    a known "0" excuses a task that failed before it succeeded. What else the pipeline ran can only make it worse too:
+    where steps of it are still running, a later report tells of them.
     """
+    others = _other_runs(execution)
     last, failures = {}, {}
     for run in runs:
         for task in run.tasks:
@@ -73,32 +85,57 @@ def summarise(runs: Sequence[Run], exit_code: str | None, *, nx_may_have_run: bo
             last[task.id] = task
             if task.status is TaskStatus.FAILURE:
                 failures[task.id] = task
-    retried = tuple(name for name in failures if last[name].status is TaskStatus.SUCCESS and exit_code == "0")
-    failed = tuple(task for name, task in failures.items() if name not in retried)
-    targets = {target for run in runs for target in run.targets}
-    failed = tuple(replace(task, target=task.target or _target(task, targets)) for task in failed)
     named = [task for task in last.values() if task.status is not TaskStatus.NOT_RUN]
+    retried = tuple(name for name in failures if last[name].status is TaskStatus.SUCCESS and exit_code == "0")
+    own = len(failures)
+    for run in others:
+        for task in run.by_status(TaskStatus.FAILURE):
+            failures.setdefault(task.id, task)
+    failed = tuple(task for name, task in failures.items() if name not in retried)
+    targets = {target for run in (*runs, *others) for target in run.targets}
+    failed = tuple(replace(task, target=task.target or _target(task, targets)) for task in failed)
+    total = max(len(named), *(run.executed for run in runs)) if runs else sum(run.executed for run in others)
     return Summary(
-        answer=_answer(runs, failed, frozenset(retried), exit_code),
+        answer=_answer(_states(runs, others, execution, frozenset(retried)), failed, exit_code, (*runs, *others)),
         runs=tuple(runs),
         failed=failed,
         retried=retried,
         flaky=tuple(dict.fromkeys(task.id for run in runs for task in run.tasks if task.flaky)),
         not_run=tuple(name for name, task in last.items() if task.status is TaskStatus.NOT_RUN),
-        total=max(len(named), *(run.executed for run in runs)) if runs else 0,
+        total=total + (len(failures) - own if runs else 0),
         cached=sum(task.cached for task in named),
         seconds=_seconds(runs),
         exit_code=exit_code,
         nx_may_have_run=nx_may_have_run,
+        execution=execution,
     )
 
 
-def _answer(runs: Sequence[Run], failed: Sequence[Task], retried: frozenset[str], exit_code: str | None) -> Answer:
+def _other_runs(execution: CIPipelineExecution | None) -> list[Run]:
+    return [run for group in execution.run_groups for run in group.runs] if execution else []
+
+
+def _states(
+    runs: Sequence[Run], others: Sequence[Run], execution: CIPipelineExecution | None, retried: frozenset[str]
+) -> set[RunStatus]:
+    """The states that count: the step's own and the failures of the rest of the pipeline; without own ones, all."""
+    states = {run.status for run in runs if not _excused(run, retried)}
+    rest = {run.status for run in others if not _excused(run, retried)}
+    if runs:
+        return states | (rest & {RunStatus.FAILED, RunStatus.TIMED_OUT})
+    if execution and (others or execution.status not in (RunStatus.SUCCEEDED, *_UNFINISHED)):
+        rest.add(execution.status)
+    return rest
+
+
+_UNFINISHED = (RunStatus.IN_PROGRESS, RunStatus.NOT_STARTED)
+
+
+def _answer(states: set[RunStatus], failed: Sequence[Task], exit_code: str | None, runs: Sequence[Run]) -> Answer:
     if failed:
         return Answer.TASKS_FAILED
-    if not runs:
+    if not states and not runs:
         return Answer.NOTHING_RAN
-    states = {run.status for run in runs if not _excused(run, retried)}
     if RunStatus.FAILED in states:
         return Answer.RUN_FAILED
     if RunStatus.TIMED_OUT in states:
@@ -107,7 +144,7 @@ def _answer(runs: Sequence[Run], failed: Sequence[Task], retried: frozenset[str]
         return Answer.STEP_FAILED
     if RunStatus.CANCELED in states:
         return Answer.CANCELED
-    if states & {RunStatus.IN_PROGRESS, RunStatus.NOT_STARTED}:
+    if states & set(_UNFINISHED):
         return Answer.IN_PROGRESS
     return Answer.NO_TASKS if all(run.stated_tasks == 0 and not run.tasks for run in runs) else Answer.SUCCEEDED
 

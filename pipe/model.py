@@ -7,12 +7,13 @@ counts in a process of a fifth of a second. This module imports nothing of ours.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
 
@@ -95,11 +96,25 @@ class Task:
         return self.cache in (CacheStatus.LOCAL, CacheStatus.REMOTE)
 
 
+def result_of(tasks: Iterable[Task]) -> RunStatus:
+    """How a run of these tasks ended: as its worst task did. One that was not run is another's fault."""
+    kinds = {task.status for task in tasks}
+    if TaskStatus.FAILURE in kinds:
+        return RunStatus.FAILED
+    return RunStatus.CANCELED if TaskStatus.STOPPED in kinds else RunStatus.SUCCEEDED
+
+
 class Link(NamedTuple):
     """A run's page. `live` is False for a host that nobody vouched for: it is shown as text, never as a link."""
 
     url: str
     live: bool
+
+    @property
+    def id(self) -> str:
+        """What tells the page from others, whatever the host and whichever part of it is opened: `runs/AbCdEf1234`."""
+        found = re.search(r"/((?:runs|cipes|logs)/[\w-]+)", self.url)
+        return found[1] if found else self.url
 
 
 class RunReport(NamedTuple):

@@ -11,7 +11,7 @@ from pipe.terminal import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipe.model import Run
+    from pipe.model import CIPipelineExecution, Fix, Link, Run
 
 # Where Pipelines clones: an output restored from a cache of another place names files there too.
 PIPELINES_CLONE_DIR = "/opt/atlassian/pipelines/agent/build"
@@ -38,6 +38,32 @@ class Redactor:
     def line(self, text: str) -> str:
         """The same, on one line: a name with a line break in it could pose as a line of the log."""
         return " ".join(self.text(text).split())
+
+    def execution(self, execution: CIPipelineExecution, clone_dir: str) -> CIPipelineExecution:
+        """What Nx Cloud knows, with every text clean."""
+
+        def link(found: Link | None) -> Link | None:
+            return found._replace(url=self.line(found.url)) if found else None
+
+        def fix(found: Fix) -> Fix:
+            return found._replace(
+                tasks=tuple(map(self.line, found.tasks)),
+                state=self.line(found.state),
+                description=self.line(found.description) if found.description else None,
+                link=link(found.link),
+            )
+
+        return execution._replace(
+            link=link(execution.link),
+            run_groups=tuple(
+                group._replace(
+                    name=self.line(group.name),
+                    runs=tuple(self.run(run, clone_dir) for run in group.runs),
+                    fix=fix(group.fix) if group.fix else None,
+                )
+                for group in execution.run_groups
+            ),
+        )
 
     def run(self, run: Run, clone_dir: str) -> Run:
         """A run whose every text is clean. Names of files in outputs begin at the clone directory."""

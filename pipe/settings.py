@@ -57,6 +57,13 @@ class Settings:
     debug: bool = False
     timeout: int = 120
     api_url: str = "https://api.bitbucket.org/2.0"
+    cloud_token: str | None = field(default=None, repr=False)
+    cloud_api: str = "https://cloud.nx.app"
+    cloud_wait: int = 0
+    ci_execution_id: str | None = None
+    run_group: str | None = None
+    ci_execution_env: str = ""
+    nx_branch: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -77,6 +84,12 @@ _FIELDS = {
     "DEBUG": "debug",
     "TIMEOUT": "timeout",
     "BITBUCKET_API_URL": "api_url",
+    "NX_CLOUD_API": "cloud_api",
+    "NX_CLOUD_WAIT": "cloud_wait",
+    "NX_CI_EXECUTION_ID": "ci_execution_id",
+    "NX_RUN_GROUP": "run_group",
+    "NX_CI_EXECUTION_ENV": "ci_execution_env",
+    "NX_BRANCH": "nx_branch",
 }
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 
@@ -150,6 +163,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     fields = {field: values[name] for name, field in _FIELDS.items() if name in values}
     if listed:
         fields["logs"] = listed
+    fields["cloud_token"] = values.get("NX_CLOUD_AUTH_TOKEN") or values.get("NX_CLOUD_ACCESS_TOKEN")
     return Settings(credential=credential, notes=all_notes, **fields)
 
 

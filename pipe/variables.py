@@ -56,6 +56,12 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _wait(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) > 3600:  # noqa: PLR2004
+        raise ValueError("is not a whole number of seconds from 0 to 3600")
+    return int(text)
+
+
 def _pull_request(text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
@@ -89,6 +95,17 @@ def _api_url(text: str) -> str:
     parts = _split(text)
     if parts is None or parts.query or parts.fragment or not parts.path.rstrip("/").endswith("/2.0"):
         raise ValueError("is not the address of a Bitbucket API, with its /2.0")
+    return _encrypted(text, parts)
+
+
+def _cloud_url(text: str) -> str:
+    parts = _split(text)
+    if parts is None or parts.query or parts.fragment:
+        raise ValueError("is not the address of an Nx Cloud")
+    return _encrypted(text, parts)
+
+
+def _encrypted(text: str, parts: Any) -> str:  # noqa: ANN401 - of urllib
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
         raise ValueError("would send the token unencrypted: only https (or http on loopback) is accepted")
     return text.rstrip("/")
@@ -281,4 +298,43 @@ VARIABLES = (
         "nx.json's `cacheDirectory`",
         "$BITBUCKET_CLONE_DIR/.nx/cache",
     ),
+    Variable(
+        "NX_CLOUD_ACCESS_TOKEN",
+        _secret,
+        "Nx Cloud's access token, with which the pipe asks Nx Cloud for the pipeline's runs. Pass it from a secured "
+        "variable",
+        "$NX_CLOUD_ACCESS_TOKEN",
+        secret=True,
+    ),
+    Variable(
+        "NX_CLOUD_AUTH_TOKEN",
+        _secret,
+        "The same by its older name; where both are set it is the one used, as Nx does",
+        "$NX_CLOUD_AUTH_TOKEN",
+        secret=True,
+    ),
+    Variable(
+        "NX_CLOUD_API",
+        _cloud_url,
+        "Nx Cloud's address; https, or http on loopback alone. nx.json's is never used",
+        "https://cloud.nx.app",
+        "https://cloud.nx.app",
+    ),
+    Variable(
+        "NX_CLOUD_WAIT",
+        _wait,
+        "Seconds to wait, within `TIMEOUT`, for an execution that Nx Cloud has in progress",
+        "'60'",
+        "0",
+    ),
+    Variable(
+        "NX_CI_EXECUTION_ID",
+        _name,
+        "As the step's nx commands have it: the run group is known by it",
+        "417-1",
+        "NX_RUN_GROUP, else the build number",
+    ),
+    Variable("NX_RUN_GROUP", _name, "As the step's nx commands have it", "417-1", "the build number"),
+    Variable("NX_CI_EXECUTION_ENV", _name, "As the step's nx commands have it", "linux"),
+    Variable("NX_BRANCH", _name, "As the step's nx commands have it", "17", "the pull request's number and the branch"),
 )

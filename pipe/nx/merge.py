@@ -1,36 +1,160 @@
-"""Several sources of one run become one run; the worst of what they say wins."""
+"""All sources of a step's runs become its runs.
+
+Two sources tell of one run if they name one link; else by command, tasks and time. A record and Nx's run.json hold the
+times of the same tasks. A log has no times, but its runs stand in their order, and none ended after it did. A run of Nx
+Cloud is known by its link alone, for all steps of a build may share what Nx Cloud knows.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipe.model import Link, Run, RunStatus, Task, TaskStatus
-from pipe.nx.printed.words import reasons
-from pipe.terminal import strip_escapes
+from pipe.model import Link, Run, RunStatus, Task, TaskStatus, result_of
+from pipe.nx.align import aligned, words
+from pipe.nx.join import Joined, Kind, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-_SEVERITY = {TaskStatus.SUCCESS: 0, TaskStatus.NOT_RUN: 1, TaskStatus.STOPPED: 2, TaskStatus.FAILURE: 3}
-# Two lists of tasks are of one run if they share this much: logs can lack some of a run's tasks.
-_ALIKE = 0.6
-# Two outputs are of one attempt if so many of the record's lines are in the log, of so many characters.
-_ALIKE_OUTPUT = 0.3
-_COMPARED = 100_000
+# How far apart two records of a run without tasks may start, and two sources may have the end of one attempt at a task.
+_ONE_START, _ONE_END = timedelta(seconds=5), timedelta(seconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def merge(recorded: Run | None, printed: Sequence[Run]) -> tuple[Run, ...]:
-    """Join the last run's record with what the commands of the step printed.
+def merge(sources: Iterable[Source]) -> list[Joined]:
+    """Join what all sources tell into runs, in the order in which they ran as far as that is known.
 
-    `printed` is in the order of the step. The record goes to the printed run that it fits best, of equals to the
-    last; where it fits none it is a run of its own, the last of the step.
+    Neither the order of the sources nor telling one twice changes anything. Runs that Nx Cloud alone knows are part of
+    the result, at its end: which step they are of is not known.
     """
-    fits = [(fit, at) for at, run in enumerate(printed) if recorded and (fit := _fit(recorded, run)) is not None]
-    best = max(fits)[1] if fits else None
-    runs = [_join(recorded, run) if recorded and at == best else _ended(run) for at, run in enumerate(printed)]
-    return (*runs, recorded) if recorded and best is None else tuple(runs)
+    known = {(source.kind, source.name): source for source in sources}
+    ordered = sorted(known.values(), key=lambda one: (one.kind, one.ended or _LAST, one.name))
+    runs: list[Joined] = []
+    for source in ordered:
+        if source.kind in (Kind.RECORD, Kind.RUN_JSON):
+            _add_exact(runs, source)
+    runs.sort(key=lambda one: (one.exact and one.exact.start) or _LAST)
+    for source in ordered:
+        if source.kind is Kind.LOG:
+            _add_log(runs, source)
+        elif source.kind is Kind.HISTORY:
+            _add_history(runs, source)
+        elif source.kind is Kind.CLOUD:
+            _add_cloud(runs, source)
+    return runs
+
+
+def _add_exact(runs: list[Joined], source: Source) -> None:
+    """Add the runs of a record, which is of a run of its own, or of run.json, of which there may be a record."""
+    for run in source.runs:
+        others = [one for one in runs if not one.of(source.kind)]
+        same = next((one for one in others if one.exact and _same_times(one.exact, run)), None)
+        if same:
+            same.add(source, run)
+        else:
+            runs.append(Joined(source, run))
+
+
+def _add_cloud(runs: list[Joined], source: Source) -> None:
+    for run in source.runs:
+        same = next((one for one in runs if run.link and run.link.id in one.links), None)
+        if same:
+            same.add(source, run)
+        else:
+            runs.append(Joined(source, run))
+
+
+def _add_history(runs: list[Joined], source: Source) -> None:
+    """Put each attempt at a task to the run that has it; what is left is told as a run of its own.
+
+    The history does not say which attempts are of one command. Those that a record has are known by their time; of the
+    runs that logs alone tell of, the first that has the task with that result takes it. What succeeded and is in no run
+    belongs to a log that names only what failed, where there is a log.
+    """
+    recorded = [task for one in runs if one.exact for task in one.exact.tasks]
+    taken = _Attempts(recorded)
+    printed = [(one, {task.id: task.status for task in one.run.tasks}, list[Task]()) for one in runs if not one.exact]
+    left = []
+    for task in (task for run in source.runs for task in run.tasks if task not in taken):
+        for one, wanted, its in printed:
+            known = wanted.get(task.id)
+            if known is task.status or (known is TaskStatus.STOPPED and one.run.cut):
+                its.append(task)
+                del wanted[task.id]
+                break
+        else:
+            left.append(task)
+    for one, _, its in printed:
+        if its:  # a part of the run, as of a source that was cut
+            one.add(source, replace(source.runs[0], tasks=tuple(its), status=result_of(its), cut=True))
+    if any(task.status is TaskStatus.FAILURE for task in left) or (left and not printed):
+        last = max((task.end for task in left if task.end), default=None)
+        place = sum(1 for one in runs if last and one.ended and one.ended < last)
+        runs.insert(place, Joined(source, _unnamed(source.runs[0], left)))
+
+
+def _unnamed(run: Run, tasks: Sequence[Task]) -> Run:
+    """A run of tasks of which nobody knows the commands: it goes by their targets and projects."""
+    return replace(
+        run,
+        tasks=tuple(tasks),
+        status=result_of(tasks),
+        targets=tuple(dict.fromkeys(task.target or task.rest for task in tasks)),
+        projects=tuple(dict.fromkeys(task.project for task in tasks)),
+    )
+
+
+class _Attempts:
+    """Attempts at tasks, to ask whether another source's is one of them: of one task, and ended at one time."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._ends: dict[str, list[datetime]] = {}
+        for task in tasks:
+            if task.end:
+                self._ends.setdefault(task.id, []).append(task.end)
+
+    def __contains__(self, task: Task) -> bool:
+        return any(task.end and abs(task.end - end) <= _ONE_END for end in self._ends.get(task.id, ()))
+
+
+def _same_times(one: Run, other: Run) -> bool:
+    """Whether two records are of one run: they have the time of one task's start, or no task and nearly one start."""
+    if one.tasks and other.tasks:
+        starts = {(task.id, task.start) for task in one.tasks if task.start}
+        return any((task.id, task.start) in starts for task in other.tasks)
+    if one.tasks or other.tasks or not one.start or not other.start:
+        return False
+    commands = [words(run.command) for run in (one, other) if run.command]
+    return abs(one.start - other.start) <= _ONE_START and commands[:1] == commands[1:]
+
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+
+def _add_log(runs: list[Joined], source: Source) -> None:
+    """Put what a log tells to the runs that are known, its runs in their order; what fits none is a run of its own."""
+    matches = aligned(runs, source)
+    place = runs.index(matches[min(matches)]) if matches else _place(runs, source)
+    for at, run in enumerate(source.runs):
+        if at in matches:
+            matches[at].add(source, run)
+            place = runs.index(matches[at]) + 1
+        else:
+            runs.insert(place, Joined(source, run))
+            place += 1
+
+
+def _place(runs: Sequence[Joined], source: Source) -> int:
+    """Where a log goes that shares no run: after what had ended when it was last written."""
+    if source.ended is None:  # run.json is of the last command
+        return max((at + 1 for at, one in enumerate(runs) if not one.exact), default=0)
+    ends = [(at, one.ended) for at, one in enumerate(runs)]
+    return max((at + 1 for at, end in ends if end and end <= source.ended), default=0)
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
 
 
 def name_by_hand(runs: Sequence[Run], url: str | None, status: RunStatus | None) -> tuple[Run, ...]:
@@ -42,105 +166,14 @@ def name_by_hand(runs: Sequence[Run], url: str | None, status: RunStatus | None)
     if url is None and status is None:
         return tuple(runs)
     link = Link(url, live=True) if url else None
-    same = [index for index, run in enumerate(runs) if url and run.link and run.link.url == url]
+    same = [index for index, run in enumerate(runs) if link and run.link and run.link.id == link.id]
     if not same and len(runs) == 1:
         same = [0]
     if same:
         run = runs[same[0]]
-        named = replace(run, link=link or run.link, status=_worst(run.status, status or run.status))
+        worst = max(run.status, status or run.status, key=lambda one: one.severity)
+        named = replace(run, link=link or run.link, status=worst)
         return tuple(named if index == same[0] else other for index, other in enumerate(runs))
     if status is None:
         return tuple(runs)
     return (*runs, Run(status=status, link=link, sources=("NX_RUN_STATUS",)))
-
-
-def _ended(run: Run) -> Run:
-    """The run of a log that ends before it does: the step is over, so what the log shows as running was stopped."""
-    return replace(run, status=RunStatus.CANCELED) if run.cut and run.status is RunStatus.IN_PROGRESS else run
-
-
-def _fit(recorded: Run, printed: Run) -> tuple[bool, float] | None:
-    """How well a printed run fits the record, None where they cannot be of one run."""
-    if printed.command and recorded.command and words(printed.command) != words(recorded.command):
-        return None
-    theirs = {task.id for task in printed.tasks if task.status is not TaskStatus.NOT_RUN}
-    ours = {task.id for task in recorded.tasks}
-    if not theirs and not ours and recorded.status is printed.status is RunStatus.SUCCEEDED:
-        return True, 1.0  # both say that there was nothing to run
-    if not theirs or not ours:
-        # The log names no task: what its headline says must be what the record holds.
-        known = bool(printed.targets) and set(printed.targets) <= {task.target or task.rest for task in recorded.tasks}
-        return (False, 0.0) if known and not theirs else None
-    shared = len(theirs & ours)
-    share = shared / (len(theirs) if printed.cut else len(theirs | ours))
-    return (_failed(recorded) == _failed(printed), share) if share >= _ALIKE else None
-
-
-def _failed(run: Run) -> set[str]:
-    return {task.id for task in run.by_status(TaskStatus.FAILURE)}
-
-
-def words(command: str) -> list[str]:
-    """The words of a command line from `nx` on: how Nx was started does not matter."""
-    split = command.split()
-    start = next((index for index, word in enumerate(split) if re.fullmatch(r"(?:\S*/)?nx", word)), None)
-    return split if start is None else split[start + 1 :]
-
-
-def _join(recorded: Run, printed: Run) -> Run:
-    if printed.cut:
-        # Where the log ends nothing is known of what came after; the failures that it shows are.
-        shown = tuple(task for task in printed.tasks if task.status is not TaskStatus.STOPPED)
-        state = printed.status if printed.status is RunStatus.FAILED else recorded.status
-        printed = replace(printed, tasks=shown, status=state)
-    seen = {task.id: task for task in printed.tasks}
-    tasks = [_join_tasks(task, seen.pop(task.id)) if task.id in seen else task for task in recorded.tasks]
-    return replace(
-        recorded,
-        status=_worst(recorded.status, printed.status),
-        tasks=(*tasks, *seen.values()),
-        targets=printed.targets,
-        projects=printed.projects,
-        project_count=printed.project_count,
-        stated_tasks=printed.stated_tasks,
-        seconds=printed.seconds,
-        link=printed.link,
-        errors=printed.errors,
-        sources=(*recorded.sources, *printed.sources),
-    )
-
-
-def _join_tasks(recorded: Task, printed: Task) -> Task:
-    return replace(
-        recorded,
-        status=max(recorded.status, printed.status, key=_SEVERITY.__getitem__),
-        cache=recorded.cache or printed.cache,
-        output=_output(recorded, printed),
-        flaky=recorded.flaky or printed.flaky,
-    )
-
-
-def _output(recorded: Task, printed: Task) -> str | None:
-    """The better of a task's two outputs.
-
-    The record's is whole, while in a log it may be torn by what ran at the same time. But the record keeps one output
-    for a hash: where it has next to nothing of what this run printed, it is of another attempt at the task. What Nx
-    itself says of why a task failed is in the log alone.
-    """
-    if not recorded.output or not printed.output:
-        return recorded.output or printed.output
-    lines, others = _lines(recorded.output), _lines(printed.output)
-    if others and len(lines & others) < len(lines) * _ALIKE_OUTPUT:
-        return printed.output
-    reason = reasons(printed.output.encode("utf-8", "replace")).get(recorded.id)
-    return f"{recorded.output.rstrip()}\n{reason}\n" if reason else recorded.output
-
-
-def _lines(output: str) -> set[str]:
-    """Some lines of an output, for a comparison: without colours, margins and the echo of the command."""
-    lines = (strip_escapes(line).strip() for line in output[:_COMPARED].splitlines())
-    return {line for line in lines if line and not line.startswith("> ")}
-
-
-def _worst(one: RunStatus, other: RunStatus) -> RunStatus:
-    return max(one, other, key=lambda status: status.severity)

@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.insights import Answer, Summary
-from pipe.model import Hint, Run, RunStatus, Task, TaskStatus
+from pipe.render import cloud, runs
 from pipe.render.answer import SYMBOLS, answer
-from pipe.render.markdown import code, fence, link, table
+from pipe.render.markdown import code, fence, link
 from pipe.render.marker import Known, Marker
 from pipe.render.text import count, duration, moment
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipe.build import Build
+    from pipe.model import Hint, Task
     from pipe.telling import Telling
 
 LIMIT = 30_000
@@ -34,7 +35,8 @@ class Frame:
     """What the comment says besides the result: whose it is and where it belongs.
 
     `commit` is the hash to show, `nx` how this workspace starts Nx (`npx nx`), `folder` the workspace's folder where
-    it is not the repository's root. `looked_in`, `ignored` and `hints` are told where nothing was found.
+    it is not the repository's root. `looked_in`, `ignored` and `hints` are told where nothing was found;
+    `cloud_trouble` says why Nx Cloud tells nothing, where it was asked.
     """
 
     build: Build
@@ -48,6 +50,7 @@ class Frame:
     looked_in: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     hints: tuple[Hint, ...] = ()
+    cloud_trouble: str | None = None
 
 
 class _Detail(NamedTuple):
@@ -109,8 +112,9 @@ def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, 
         middle = _nothing_found(frame, known)
     else:
         middle = [
-            _runs(summary, detail),
-            *_run_notes(summary, detail),
+            runs.overview(summary.runs, summary.retried, detail.rows),
+            *runs.notes(summary.runs, detail.rows, detail.lines),
+            *cloud.section(summary.execution, frame.cloud_trouble, summary.retried, detail.rows),
             *_failures(summary, frame, detail),
             _reproduce(summary.failed, frame, detail),
             _LAST_RUN_ONLY if frame.last_run_only else "",
@@ -148,77 +152,7 @@ def _name(text: str) -> str:
     return code(text, limit=100)
 
 
-# --- the table of runs ------------------------------------------------------------------------------------------------
-
-
-def _runs(summary: Summary, detail: _Detail) -> str:
-    shown = summary.runs
-    if len(shown) > detail.rows:
-        # What failed is never left out for what did not.
-        worst = sorted(range(len(shown)), key=lambda at: (-shown[at].status.severity, at))[: detail.rows]
-        shown = tuple(shown[at] for at in sorted(worst))
-    rows = [[code(label(run)), _result(run, summary), _time(run), _tasks(run)] for run in shown]
-    left_out = len(summary.runs) - len(shown)
-    text = table(["Command", "Result", "Time", "Tasks"], rows)
-    return text + (f"\n\n{count(left_out, 'more run')}" if left_out else "")
-
-
-def label(run: Run) -> str:
-    """What names a run: its command line, else its targets and projects, else where it was found."""
-    if run.command:
-        return run.command
-    if run.targets:
-        number = run.project_count or len(run.projects)
-        few = len(run.projects) in range(1, 4)
-        where = ", ".join(run.projects) if few else count(number, "project")
-        return f"{', '.join(run.targets)} for {where}" if number else ", ".join(run.targets)
-    ids = [task.id for task in run.tasks[:2]]
-    return "nx run " + ", ".join(ids) if len(ids) == 1 else "nx"
-
-
-def _result(run: Run, summary: Summary) -> str:
-    failed = {task.id for task in run.by_status(TaskStatus.FAILURE)}
-    not_run = sum(1 for _ in run.by_status(TaskStatus.NOT_RUN))
-    parts = [f"{len(failed):,} failed"] if failed else []
-    parts += [f"{not_run:,} not run"] if not_run else []
-    parts += ["passed on retry"] if failed and failed <= set(summary.retried) else []
-    if run.stated_tasks == 0 and not run.tasks and run.status is RunStatus.SUCCEEDED:
-        return "– nothing to do"
-    symbol, word = {
-        RunStatus.SUCCEEDED: ("✓", ""),
-        RunStatus.FAILED: ("✗", "failed"),
-        RunStatus.TIMED_OUT: ("✗", "timed out"),
-        RunStatus.CANCELED: ("■", "stopped"),
-    }.get(run.status, ("…", "running"))
-    if run.cut:
-        parts.append("log cut off")
-    text = " ".join([symbol, *([", ".join(parts)] if parts else [word] if word else [])])
-    return link(text, run.link.url) if run.link and run.link.live else text
-
-
-def _time(run: Run) -> str:
-    return "–" if run.duration is None else duration(run.duration)
-
-
-def _tasks(run: Run) -> str:
-    cached = sum(task.cached for task in run.tasks)
-    return f"{run.executed:,}" + (f", {cached:,} cached" if cached else "")
-
-
 # --- why it failed ----------------------------------------------------------------------------------------------------
-
-
-def _run_notes(summary: Summary, detail: _Detail) -> list[str]:
-    notes = []
-    for run in summary.runs:
-        if run.errors and detail.lines:
-            shown = list(run.errors[: max(3, detail.lines // 2)])
-            left_out = len(run.errors) - len(shown)
-            notes.append(f"**{code(label(run))}**")
-            notes.append(fence(shown) + (f"\n\n{count(left_out, 'more line')}" if left_out else ""))
-        if run.link and not run.link.live:
-            notes.append(f"Run page, on a host that this pipe does not know: {code(run.link.url, limit=300)}")
-    return notes[: 2 * detail.rows]
 
 
 def _failures(summary: Summary, frame: Frame, detail: _Detail) -> list[str]:
@@ -232,7 +166,7 @@ def _failures(summary: Summary, frame: Frame, detail: _Detail) -> list[str]:
                 log = link("step log", frame.build.step_url)
                 parts.append(f"{count(excerpt.left_out, 'more line')} like these in the {log}")
         elif not task.output:
-            parts.append(f"Its output was not recorded; see the {link('step log', frame.build.step_url)}.")
+            parts.append(_elsewhere(task, summary, frame))
     left_out = summary.failed[detail.sections :]
     if left_out and detail.sections:
         names = ", ".join(_name(task.id) for task in left_out[:10])
@@ -240,6 +174,14 @@ def _failures(summary: Summary, frame: Frame, detail: _Detail) -> list[str]:
     elif left_out:
         parts.append(f"Too much to show here; see the {link('step log', frame.build.step_url)}.")
     return parts
+
+
+def _elsewhere(task: Task, summary: Summary, frame: Frame) -> str:
+    """Where the output of a failed task is to be found that no source has."""
+    if (run := cloud.run_of(task, summary)) is None:
+        return f"Its output was not recorded; see the {link('step log', frame.build.step_url)}."
+    where = link("Nx Cloud", run.link.url) if run.link and run.link.live else "Nx Cloud"
+    return f"In another run of this pipeline: {code(runs.label(run))}. Its output is on {where}."
 
 
 @lru_cache(maxsize=_LADDER[0].sections)
@@ -296,6 +238,7 @@ def _nothing_found(frame: Frame, known: Known | None) -> list[str]:
     if frame.looked_in:
         parts.append("Looked in " + ", ".join(code(place) for place in frame.looked_in[:6]) + ".")
     parts += [f"Ignored: {code(line, limit=300)}" for line in frame.ignored[:6]]
+    parts += cloud.section(None, frame.cloud_trouble, (), 0)
     parts += [f"{hint.text}: {_command(hint.line)}" for hint in frame.hints]
     return parts
 

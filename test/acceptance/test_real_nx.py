@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipe.nx.collect import RECIPE
+from pipe.nx.hints import RECIPE
 from test.conftest_tools import need
 
 if TYPE_CHECKING:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipe import build as build_module
 from pipe.checkout import Checkout
-from pipe.nx.collect import RECIPE, Collection, collect, nx_command, nx_version
+from pipe.nx.collect import Collection, collect
+from pipe.nx.hints import RECIPE
+from pipe.nx.workspace import Workspace
 from pipe.settings import Settings
-from test.workspaces import lay_out
+from test.workspaces import lay_out, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 
 def collected(clone: Path, **options: object) -> Collection:
     """Collect with these settings, from the clone's root."""
-    return collect(Checkout(str(clone)), Settings(**options), str(clone), frozenset())  # type: ignore[arg-type]
+    build, mistakes = build_module.read(variables(clone, {}), str(clone))
+    assert not mistakes
+    return collect(Checkout(str(clone)), Settings(**options), build, str(clone), frozenset())  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -164,12 +169,11 @@ def test_hints(clone: Path) -> None:
 
 def test_version_asked_for(clone: Path) -> None:
     """Without an installed Nx the version that package.json asks for tells which it is."""
-    checkout = Checkout(str(clone))
-    assert nx_version(checkout, str(clone)) == 24
+    assert Workspace(Checkout(str(clone)), str(clone)).version == (24, 0)
     (clone / "node_modules/nx/package.json").unlink()
-    for asked, major in (("^19.8.0", 19), ("~16.1.0", 16), ("latest", None)):
+    for asked, version in (("^19.8.0", (19, 8)), ("~16.1.0", (16, 1)), ("20.x", (20, 0)), ("latest", None)):
         (clone / "package.json").write_text(json.dumps({"devDependencies": {"nx": asked}}))
-        assert nx_version(checkout, str(clone)) == major
+        assert Workspace(Checkout(str(clone)), str(clone)).version == version
 
 
 @pytest.mark.parametrize(
@@ -178,7 +182,7 @@ def test_version_asked_for(clone: Path) -> None:
 def test_how_nx_is_started(tmp_path: Path, lock: str, command: str) -> None:
     """The command that runs a failure again starts Nx as the workspace's lock file says."""
     (tmp_path / lock).touch()
-    assert nx_command(str(tmp_path)) == command
+    assert Workspace(Checkout(str(tmp_path)), str(tmp_path)).command == command
 
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash"])

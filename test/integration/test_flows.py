@@ -192,7 +192,7 @@ def test_nothing_found(step: Step) -> None:
     """Without a run there is no new comment and nothing green; the log says where it looked and what to add."""
     ran = step.run(None)
     assert (step.comments, step.statuses) == ([], [])
-    assert "looked in: .nx/cache/run.json" in ran.log
+    assert "looked in: .nx-report/*.jsonl, .nx/cache/run.json" in ran.log
     assert "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache" in ran.log
     assert ran.code == 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from pipe import __version__
-from pipe.nx.collect import RECIPE
+from pipe.nx.hints import RECIPE
 from pipe.settings import schema
 from pipe.variables import VARIABLES
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,18 @@ from pathlib import Path
 from pipe.model import CacheStatus, Link, Run, RunStatus, TaskStatus
 from pipe.nx import printed as logs
 from pipe.nx import run_json
-from pipe.nx.merge import merge, name_by_hand
+from pipe.nx.join import Kind, Source
+from pipe.nx.merge import merge as join_sources
+from pipe.nx.merge import name_by_hand
 from test.language import runs
 
 CAPTURES = Path(__file__).parents[1] / "data" / "printed"
+
+
+def merge(record: Run | None, log: list[Run]) -> tuple[Run, ...]:
+    """The runs of a run.json and a log."""
+    sources = [Source(Kind.RUN_JSON, "run.json", (record,))] if record else []
+    return tuple(one.run for one in join_sources([*sources, Source(Kind.LOG, "nx.log", tuple(log))]))
 
 
 def printed(text: str) -> Run:
@@ -111,7 +120,7 @@ def test_green_words_of_a_terminated_run() -> None:
     truth = json.loads((CAPTURES / "22.7.12-terminated.json").read_text())
     tasks = [{"taskId": task["id"], "cacheStatus": task["cache"], "status": task["code"]} for task in truth["tasks"]]
     record = run_json.read(json.dumps({"run": {"command": truth["command"]}, "tasks": tasks}).encode(), "run.json")
-    (log,) = logs.read([(CAPTURES / "22.7.12-terminated.log").read_bytes()], source="nx.log", hosts=frozenset())
+    (log,) = logs.read(io.BytesIO((CAPTURES / "22.7.12-terminated.log").read_bytes()), source="nx.log", hosts=frozenset())
     assert log.status is RunStatus.SUCCEEDED
     (run,) = merge(record, [log])
     assert run.status is RunStatus.FAILED

@@ -1,0 +1,134 @@
+"""Which of a log's runs is which of the runs that other sources tell of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pipe.model import Run, RunStatus, TaskStatus
+from pipe.nx.join import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipe.nx.join import Joined, Source
+
+# Two lists of tasks are of one run if they share this much: logs can lack some of a run's tasks.
+_ALIKE = 0.6
+_LEEWAY = timedelta(seconds=5)  # how much later than its log a run may seem to end
+# How far apart the duration in a log and the recorded one may be: seconds, and a share of the recorded one. Nx measures
+# the two at different moments.
+_APART, _APART_SHARE = 10.0, 0.25
+_COMPARISONS = 1_000_000  # of a log's runs with those that are known
+# What a log's run may score with another source: that it is one run, and how sure that is.
+_FITS, _SAME_FAILURES, _SAME_LINK, _LATER = 2.0, 2.0, 100.0, 1e-6
+_SURE = _FITS + _SAME_FAILURES + 1.0
+
+
+def aligned(runs: Sequence[Joined], source: Source) -> dict[int, Joined]:
+    """Which run of the log is which of the known ones: the best of all ways that keep the order.
+
+    Commands that ran at the same time can stand in another order; those that fit without doubt are taken then.
+    """
+    known = runs[: _COMPARISONS // max(len(source.runs), 1)]
+    fits: dict[tuple[int, int], float] = {}
+    for at, one in enumerate(known):
+        against = _Against(one, source)
+        for index, run in enumerate(source.runs):
+            if (fit := against.fit(run)) is not None:
+                fits[index, at] = fit + index * _LATER
+    matches = _best(fits, len(source.runs), len(known)) if fits else {}
+    for (index, at), fit in sorted(fits.items()):
+        if fit >= _SURE and index not in matches and at not in matches.values():
+            matches[index] = at
+    return {index: known[at] for index, at in matches.items()}
+
+
+def _best(fits: dict[tuple[int, int], float], rows: int, columns: int) -> dict[int, int]:
+    """Choose pairs of a row and a column, both rising, with the greatest sum."""
+    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    for row in range(rows):
+        for column in range(columns):
+            fit = fits.get((row, column))
+            taken = best[row][column] + fit if fit is not None else 0.0
+            best[row + 1][column + 1] = max(best[row][column + 1], best[row + 1][column], taken)
+    pairs: dict[int, int] = {}
+    row, column = rows, columns
+    while row and column:
+        if best[row][column] == best[row - 1][column]:
+            row -= 1
+        elif best[row][column] == best[row][column - 1]:
+            column -= 1
+        else:
+            row, column = row - 1, column - 1
+            pairs[row] = column
+    return pairs
+
+
+class _Against:
+    """A known run, to compare a log's runs with."""
+
+    def __init__(self, known: Joined, source: Source) -> None:
+        self.known = known
+        self.exact = known.exact
+        self.links = known.links
+        self.printed = [part.run for part in known.of(Kind.LOG)]
+        self.tasks = {task.id for task in self.exact.tasks} if self.exact else set()
+        self.failed = _failed(self.exact) if self.exact else set()
+        self.words = words(self.exact.command) if self.exact and self.exact.command else None
+        end = self.exact.end if self.exact else None
+        self.too_late = bool(end and source.ended and end > source.ended + _LEEWAY)
+
+    def fit(self, run: Run) -> float | None:
+        """How well a log's run fits, None where the two cannot be one run."""
+        link = run.link.id if run.link else None
+        if link and self.links:
+            return _SAME_LINK if link in self.links else None
+        # What stands in two logs is one run if the one is a copy of the other.
+        if self.printed and not any(_same_print(one, run) for one in self.printed):
+            return None
+        if self.exact is None:
+            return _SURE
+        if self.too_late or (self.words and run.command and words(run.command) != self.words):
+            return None
+        return self._fit_tasks(self.exact, run)
+
+    def _fit_tasks(self, exact: Run, run: Run) -> float | None:
+        theirs = {task.id for task in run.tasks if task.status is not TaskStatus.NOT_RUN}
+        if not theirs and not self.tasks and exact.status is run.status is RunStatus.SUCCEEDED:
+            return _SURE  # both say that there was nothing to run
+        if not theirs or not self.tasks:
+            # The log names no task: what its headline says must be what the record holds.
+            named = bool(run.targets) and set(run.targets) <= {task.target or task.rest for task in exact.tasks}
+            return _FITS if named and not theirs else None
+        shared = len(theirs & self.tasks)
+        share = shared / len(theirs if run.cut else self.tasks if exact.cut else theirs | self.tasks)
+        near = _nearness(exact, run)
+        if share < _ALIKE or near is None:
+            return None
+        return _FITS + share + near + (_SAME_FAILURES if self.failed == _failed(run) else 0.0)
+
+
+def _nearness(exact: Run, run: Run) -> float | None:
+    """From 0 to under 1: how near the duration that a log states is to the recorded one; None: it is of another run."""
+    if run.seconds is None or exact.duration is None:
+        return 0.0
+    apart = abs(run.seconds - exact.duration)
+    return None if apart > _APART + _APART_SHARE * exact.duration else 0.9 / (1.0 + apart)
+
+
+def _same_print(one: Run, other: Run) -> bool:
+    return replace(one, sources=()) == replace(other, sources=())
+
+
+def _failed(run: Run) -> set[str]:
+    return {task.id for task in run.by_status(TaskStatus.FAILURE)}
+
+
+def words(command: str) -> list[str]:
+    """The words of a command line from `nx` on: how Nx was started does not matter."""
+    split = command.split()
+    start = next((index for index, word in enumerate(split) if re.fullmatch(r"(?:\S*/)?nx", word)), None)
+    return split if start is None else split[start + 1 :]

@@ -1,0 +1,263 @@
+"""The files of a clone that tell of this step's runs: which of them count, read as sources for `merge`."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipe.checkout import Unreadable
+from pipe.model import Run, Task, TaskStatus, result_of
+from pipe.nx import history, printed, record, run_json
+from pipe.nx.join import Kind, Source
+from pipe.terminal import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pipe.build import Build
+    from pipe.checkout import Checkout
+
+RECORDS = (".nx-report/*.jsonl", ".nx-report/*.jsonl.part")
+DEFAULT_LOGS = ".nx-report/*.log"
+_RUN_JSON_LIMIT = 16 << 20
+_OUTPUT_LIMIT = 8 << 20  # bytes of one output
+_OUTPUTS_LIMIT = 24 << 20  # of all that lie beside run.json
+_SHORT_OUTPUT = 4 << 10  # of each once there are so many
+_RECORD_LINE = 8 << 20
+_RECORDS_LIMIT = 24 << 20  # characters of the outputs of all records
+
+
+@dataclass(slots=True)
+class Search:
+    """One search through a clone. The texts are lines for the log.
+
+    `looked_in` names the places, `ignored` what was there and does not count, with the reason, `notes` what else there
+    is to say. `cloned` is when this build made the clone. `unreadable` says that a record cannot be read, and
+    `records` how many there are, of whichever build.
+    """
+
+    checkout: Checkout
+    build: Build
+    cloned: datetime | None
+    looked_in: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    records: int = 0
+    unreadable: bool = False
+
+    def ignore(self, path: str, why: str) -> None:
+        """Say why a file does not count."""
+        self.ignored.append(f"{self.checkout.name(path)}: {why}")
+
+    def belongs(self, path: str, ended: datetime | None) -> bool:
+        """Whether a source that ended then is of this build; says so where it is not, or where nobody can know."""
+        if self.cloned is None or ended is None:
+            unknown = "time of this build's clone" if self.cloned is None else "end of this source"
+            self.notes.append(f"The {unknown} is not known: {self.checkout.name(path)} is taken as this build's")
+            return True
+        if ended >= self.cloned:
+            return True
+        self.ignore(path, f"ended {_utc(ended)}, before this build's clone at {_utc(self.cloned)}")
+        return False
+
+    # --- the recorder's records ---------------------------------------------------------------------------------------
+
+    def recorded(self, bases: Iterable[str]) -> list[Source]:
+        """The records of this step, in any of these folders."""
+        sources, seen, room = [], dict[str, str](), _RECORDS_LIMIT
+        self.looked_in.append(RECORDS[0])
+        found = {path for base in bases for pattern in RECORDS for path in self._found(pattern, [base]) or ()}
+        for path in sorted(found):
+            self.records += 1
+            try:
+                run = self._record(path, seen, room)
+            except (Unreadable, ValueError) as problem:
+                self.ignore(path, str(problem))
+                self.unreadable = True
+                continue
+            if run is not None:
+                room -= sum(len(task.output or "") for task in run.tasks)
+                sources.append(Source(Kind.RECORD, self.checkout.name(path), (run,)))
+        return sources
+
+    def _record(self, path: str, seen: dict[str, str], room: int) -> Run | None:
+        """Read a record, if it is of this step and not a copy of one in `seen`. Raises Unreadable and ValueError."""
+        name = self.checkout.name(path)
+        lines = self.checkout.lines(path, _RECORD_LINE)
+        first = next(lines, None)
+        if first is None:
+            raise ValueError("is empty")
+        head = record.header(first, name)
+        if head.build is None:
+            if not self.belongs(path, head.run.end or self.checkout.modified(path)):
+                return None
+        elif other := _other(head.build, self.build):
+            self.ignore(path, other)
+            return None
+        if head.id and seen.setdefault(head.id, name) != name:
+            self.ignore(path, f"is a copy of {seen[head.id]}")
+            return None
+        run, problem = record.read(head, lines, room)
+        if problem:
+            self.notes.append(f"{name}: {problem}")
+        return run
+
+    # --- Nx's record of the last run ----------------------------------------------------------------------------------
+
+    def last(self, directories: Iterable[str]) -> list[Source]:
+        """The newest run.json of this build in any of these cache directories, with its failed tasks' outputs."""
+        newest: tuple[datetime, Run, str] | None = None
+        for directory in directories:
+            path = os.path.join(directory, "run.json")
+            self.looked_in.append(self.checkout.name(path))
+            if not os.path.lexists(path):
+                continue
+            self.records += 1
+            try:
+                run = run_json.read(self.checkout.read(path, _RUN_JSON_LIMIT), self.checkout.name(path))
+            except (Unreadable, ValueError) as problem:
+                self.ignore(path, str(problem))
+                self.unreadable = True
+                continue
+            ended = run.end or self.checkout.modified(path)
+            moment = ended or datetime.fromtimestamp(0, UTC)
+            if self.belongs(path, ended) and (newest is None or moment > newest[0]):
+                newest = (moment, run, directory)
+        if newest is None:
+            return []
+        _, run, directory = newest
+        return [Source(Kind.RUN_JSON, run.sources[0], (self.with_outputs(run, [directory]),))]
+
+    def with_outputs(self, run: Run, directories: Sequence[str]) -> Run:
+        """The run with the outputs of its failed tasks, which lie in a cache directory under the task's hash."""
+        tasks, held = [], 0
+        for task in run.tasks:
+            output = task.output
+            if output is None and task.status is TaskStatus.FAILURE:
+                output = self._output(task, directories, _OUTPUT_LIMIT if held < _OUTPUTS_LIMIT else _SHORT_OUTPUT)
+                held += len(output or "")
+            tasks.append(replace(task, output=output) if output else task)
+        return replace(run, tasks=tuple(tasks))
+
+    def _output(self, task: Task, directories: Sequence[str], limit: int) -> str | None:
+        if not task.hash or not re.fullmatch(r"[0-9A-Za-z_-]{1,128}", task.hash):
+            return None
+        for directory in directories:
+            path = os.path.join(directory, "terminalOutputs", task.hash)
+            if os.path.lexists(path):
+                try:
+                    head, left_out, tail = self.checkout.ends(path, limit)
+                except Unreadable as problem:
+                    self.ignore(path, str(problem))
+                    continue
+                between = f"\n… {left_out:,} bytes left out …\n" if left_out else ""
+                return head.decode("utf-8", "replace") + between + tail.decode("utf-8", "replace")
+        return None
+
+    # --- Nx's task history --------------------------------------------------------------------------------------------
+
+    def remembered(self, folders: Iterable[str], directories: Sequence[str]) -> list[Source]:
+        """The attempts at tasks of all commands since the clone, from the databases in any of these folders."""
+        if self.cloned is None:
+            return []
+        sources = []
+        for folder in folders:
+            for path in self._found(history.NAMES, [folder]) or ():
+                try:
+                    wal = path + history.WAL
+                    waiting = self.checkout.read(wal, history.WAL_LIMIT) if os.path.lexists(wal) else b""
+                    database = self.checkout.read(path, history.DATABASE_LIMIT)
+                    attempts = history.read(database, waiting, self.cloned)
+                except (Unreadable, ValueError) as problem:
+                    self.ignore(path, str(problem))
+                    continue
+                if attempts:
+                    name = self.checkout.name(path)
+                    run = self.with_outputs(_run_of(attempts, name), directories)
+                    sources.append(Source(Kind.HISTORY, name, (run,)))
+        return sources
+
+    # --- what the commands printed ------------------------------------------------------------------------------------
+
+    def logged(self, given: tuple[str, ...], bases: Sequence[str], hosts: frozenset[str]) -> list[Source]:
+        """The runs of every log of this build; a log without any is a source too."""
+        sources = []
+        for path, ended in self._logs(given, bases).items():
+            name = self.checkout.name(path)
+            try:
+                with self.checkout.open(path) as file:
+                    found = printed.read(file, source=name, hosts=hosts)
+                if not found:
+                    self.ignore(path, f"holds no output of nx; its last words: {self._last_words(path)}")
+            except Unreadable as problem:
+                self.ignore(path, str(problem))
+            else:
+                sources.append(Source(Kind.LOG, name, tuple(found), ended))
+        return sources
+
+    def _logs(self, given: tuple[str, ...], bases: Sequence[str]) -> dict[str, datetime | None]:
+        """The real paths of the logs that count, and when each was finished."""
+        files: dict[str, datetime | None] = {}
+        for pattern in given or (DEFAULT_LOGS,):
+            self.looked_in.append(pattern)
+            found = self._found(pattern, bases)
+            if found == [] and given:
+                self.ignored.append(f"{pattern}: no such file")
+            for path in found or ():
+                real = self.checkout.inside(path)
+                if real is None:
+                    self.ignore(path, "lies outside the clone directory")
+                elif real not in files and self.belongs(real, ended := self.checkout.modified(real)):
+                    files[real] = ended
+        return files
+
+    def _found(self, pattern: str, bases: Iterable[str]) -> list[str] | None:
+        """The files that a glob names, in the first folder where it names any; None where it leads outside."""
+        try:
+            return self.checkout.find(pattern, dict.fromkeys(bases))
+        except Unreadable as problem:
+            self.ignored.append(f"{pattern}: {problem}")
+            return None
+
+    def _last_words(self, path: str) -> str:
+        """What stands at a log's end, at most 100 characters of it."""
+        head, _, tail = self.checkout.ends(path, 2000)
+        return " ".join(plain((head + tail).decode("utf-8", "replace")).split())[-100:] or "none"
+
+
+def _run_of(attempts: Sequence[history.Attempt], source: str) -> Run:
+    """Attempts as the tasks of a run, of which only the targets and projects are known."""
+    tasks, hashes = [], set[str]()
+    for one in reversed(attempts):
+        # An output is kept for a hash, by the last attempt.
+        last = one.hash not in hashes
+        hashes.add(one.hash)
+        hash_ = one.hash if last else None
+        tasks.append(
+            Task(
+                one.id, one.status, one.target, cache=one.cache, code=one.code, start=one.start, end=one.end, hash=hash_
+            )
+        )
+    tasks.reverse()
+    return Run(result_of(tasks), tasks=tuple(tasks), sources=(source,))
+
+
+def _other(found: record.Identity, mine: Build) -> str | None:
+    """Why a record is not of this step, None where it is."""
+    if found.ci != "bitbucket":
+        return f"was recorded by {found.ci or 'another CI'}, this is Bitbucket Pipelines"
+    if found.number != str(mine.number):
+        return f"is of build {found.number}, this is build {mine.number}"
+    step = (mine.step_uuid or "").strip("{}")
+    if found.step and step and found.step.strip("{}") != step:
+        return f"is of step {found.step} of this build, this is step {mine.step_uuid}"
+    if found.step_run and found.step_run != str(mine.step_run):
+        return f"is of run {found.step_run} of this step, this is run {mine.step_run}"
+    return None
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

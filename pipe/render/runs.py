@@ -1,0 +1,109 @@
+"""Runs in Markdown: a table, and what there is to say under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipe.model import Run, RunReport, RunStatus, TaskStatus
+from pipe.render.markdown import code, fence, link, table
+from pipe.render.text import count, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_REPORTS = 3  # runs whose critical path is told
+
+
+def overview(runs: Sequence[Run], retried: Sequence[str], rows: int, groups: Sequence[str] = ()) -> str:
+    """A table of at most `rows` runs, "" where there are none; `groups` names the run group of each, if at all."""
+    if not runs:
+        return ""
+    # What failed is never left out for what did not.
+    worst = sorted(range(len(runs)), key=lambda at: (-runs[at].status.severity, at))[:rows]
+    cells = []
+    for at in sorted(worst):
+        run = runs[at]
+        group = [code(groups[at])] if groups else []
+        cells.append([code(label(run)), *group, _result(run, retried), _time(run), _tasks(run)])
+    head = ["Command", *(["Run group"] if groups else []), "Result", "Time", "Tasks"]
+    left_out = len(runs) - len(cells)
+    return table(head, cells) + (f"\n\n{count(left_out, 'more run')}" if left_out else "")
+
+
+def label(run: Run) -> str:
+    """What names a run: its command line, else its targets and projects, else where it was found."""
+    if run.command:
+        return run.command
+    if run.targets:
+        number = run.project_count or len(run.projects)
+        few = len(run.projects) in range(1, 4)
+        where = ", ".join(run.projects) if few else count(number, "project")
+        return f"{', '.join(run.targets)} for {where}" if number else ", ".join(run.targets)
+    ids = [task.id for task in run.tasks[:2]]
+    return "nx run " + ", ".join(ids) if len(ids) == 1 else "nx"
+
+
+def notes(runs: Sequence[Run], rows: int, lines: int) -> list[str]:
+    """What else there is to say of runs: Nx's own errors, pages that are no link, and Nx's own figures."""
+    told = []
+    for run in runs:
+        if run.errors and lines:
+            shown = list(run.errors[: max(3, lines // 2)])
+            left_out = len(run.errors) - len(shown)
+            told.append(f"**{code(label(run))}**")
+            told.append(fence(shown) + (f"\n\n{count(left_out, 'more line')}" if left_out else ""))
+        if run.link and not run.link.live:
+            told.append(f"Run page, on a host that this pipe does not know: {code(run.link.url, limit=300)}")
+    return told[: 2 * rows] + _reports(runs)
+
+
+def _reports(runs: Sequence[Run]) -> list[str]:
+    """Nx's own figures of the longest runs."""
+    known = [(run, run.report) for run in runs if run.report]
+    longest = sorted(known, key=lambda one: -(one[0].duration or 0))[:_REPORTS]
+    return [
+        f"Nx's report{f' of {code(label(run))}' if len(known) > 1 else ''}: {', '.join(figures)}"
+        for run, report in known
+        if (run, report) in longest and (figures := _figures(report))
+    ]
+
+
+def _figures(report: RunReport) -> list[str]:
+    figures = []
+    if report.hits is not None and report.cacheable is not None:
+        figures.append(f"{report.hits:,} of {report.cacheable:,} from the cache")
+    if report.critical_path is not None:
+        tasks = f" over {count(report.critical_tasks, 'task')}" if report.critical_tasks else ""
+        figures.append(f"critical path {duration(report.critical_path)}{tasks}")
+    if report.recoverable is not None:
+        figures.append(f"recoverable {duration(report.recoverable)}")
+    return figures
+
+
+def _result(run: Run, retried: Sequence[str]) -> str:
+    failed = {task.id for task in run.by_status(TaskStatus.FAILURE)}
+    not_run = sum(1 for _ in run.by_status(TaskStatus.NOT_RUN))
+    parts = [f"{len(failed):,} failed"] if failed else []
+    parts += [f"{not_run:,} not run"] if not_run else []
+    parts += ["passed on retry"] if failed and failed <= set(retried) else []
+    if run.stated_tasks == 0 and not run.tasks and run.status is RunStatus.SUCCEEDED:
+        return "– nothing to do"
+    symbol, word = {
+        RunStatus.SUCCEEDED: ("✓", ""),
+        RunStatus.FAILED: ("✗", "failed"),
+        RunStatus.TIMED_OUT: ("✗", "timed out"),
+        RunStatus.CANCELED: ("■", "stopped"),
+    }.get(run.status, ("…", "running"))
+    if run.cut:
+        parts.append("cut off")
+    text = " ".join([symbol, *([", ".join(parts)] if parts else [word] if word else [])])
+    return link(text, run.link.url) if run.link and run.link.live else text
+
+
+def _time(run: Run) -> str:
+    return "–" if run.duration is None else duration(run.duration)
+
+
+def _tasks(run: Run) -> str:
+    cached = sum(task.cached for task in run.tasks)
+    return f"{run.executed:,}" + (f", {cached:,} cached" if cached else "")
