@@ -126,22 +126,24 @@ _NONE = Run(RunStatus.NOT_STARTED)
 
 def origins(parts: Sequence[Part], run: Run) -> Iterator[str]:
     """Which source each value of a joined run is from, in words; of its tasks those that failed."""
-    for name in ("status", "command", "start", "end", "link", "targets", "seconds", "report", "errors"):
-        if value := getattr(run, name):
-            yield f"{name} from {_named(part.source for part in parts if getattr(part.run, name) == value)}"
+    yield _origins(run, [(part.source.name, part.run) for part in parts], _RUN_VALUES)
     for task in run.by_status(TaskStatus.FAILURE):
-        said = [(part.source, other) for part in parts for other in part.run.tasks if other.id == task.id]
-        failed = _named(source for source, other in said if other.status is TaskStatus.FAILURE)
-        values = [
-            f"{name} from {_named(source for source, other in said if getattr(other, name) == value)}"
-            for name in ("cache", "code", "start", "hash", "output")
-            if (value := getattr(task, name)) is not None
-        ]
-        yield "; ".join([f"{task.id} failed by {failed}", *values])
+        said = [(part.source.name, other) for part in parts for other in part.run.tasks if other.id == task.id]
+        yield f"{task.id}: {_origins(task, said, _TASK_VALUES)}"
 
 
-def _named(sources: Iterator[Source]) -> str:
-    return next((source.name for source in sources), "several sources")
+_RUN_VALUES = ("status", "command", "start", "end", "link", "targets", "seconds", "report", "errors")
+_TASK_VALUES = ("status", "cache", "code", "start", "hash", "output", "flaky")
+
+
+def _origins(joined: Run | Task, said: Sequence[tuple[str, Run | Task]], names: Sequence[str]) -> str:
+    """The values that something joined has, by the first source that has each as it is."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if value := getattr(joined, name):
+            source = next((source for source, one in said if getattr(one, name) == value), "several sources together")
+            found.setdefault(source, []).append(name)
+    return "; ".join(f"{', '.join(values)} from {source}" for source, values in found.items())
 
 
 def _shown(run: Run) -> Run:

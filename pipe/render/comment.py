@@ -117,6 +117,7 @@ def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, 
             *cloud.section(summary.execution, frame.cloud_trouble, summary.retried, detail.rows),
             *_failures(summary, frame, detail),
             _reproduce(summary.failed, frame, detail),
+            *(runs.reports(summary.runs) if detail.lines else []),
             _LAST_RUN_ONLY if frame.last_run_only else "",
         ]
     parts = [first_line(summary, frame, detail.names), *middle, _footer(frame, now), marker(summary, frame, known).line]

@@ -44,7 +44,7 @@ def label(run: Run) -> str:
 
 
 def notes(runs: Sequence[Run], rows: int, lines: int) -> list[str]:
-    """What else there is to say of runs: Nx's own errors, pages that are no link, and Nx's own figures."""
+    """What else there is to say of runs: Nx's own errors, and pages that are no link."""
     told = []
     for run in runs:
         if run.errors and lines:
@@ -54,10 +54,10 @@ def notes(runs: Sequence[Run], rows: int, lines: int) -> list[str]:
             told.append(fence(shown) + (f"\n\n{count(left_out, 'more line')}" if left_out else ""))
         if run.link and not run.link.live:
             told.append(f"Run page, on a host that this pipe does not know: {code(run.link.url, limit=300)}")
-    return told[: 2 * rows] + _reports(runs)
+    return told[: 2 * rows]
 
 
-def _reports(runs: Sequence[Run]) -> list[str]:
+def reports(runs: Sequence[Run]) -> list[str]:
     """Nx's own figures of the longest runs."""
     known = [(run, run.report) for run in runs if run.report]
     longest = sorted(known, key=lambda one: -(one[0].duration or 0))[:_REPORTS]

@@ -212,6 +212,10 @@ def test_where_each_value_is_from(step: Step) -> None:
     """Each run names for its values the sources that say so, and no other."""
     names = {source.name for source in step.sources}
     for one in merge(step.sources):
-        told = {line.rpartition(" from ")[2] for line in one.origins() if not line.count(" failed by ")}
-        assert told
-        assert told <= names | {"several sources"}
+        first, *tasks = one.origins()
+        told = {part.rpartition(" from ")[2] for line in (first, *tasks) for part in line.split("; ")}
+        assert told <= names | {"several sources together"}
+        assert first.startswith("status")
+        assert [line.partition(": ")[0] for line in tasks] == [
+            task.id for task in one.run.by_status(TaskStatus.FAILURE)
+        ]
