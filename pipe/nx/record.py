@@ -47,10 +47,14 @@ class Identity(NamedTuple):
 
 
 class Header(NamedTuple):
-    """A record's first line: its id, whose it is (None where no CI was known), and the run, without its tasks."""
+    """A record's first line: its id, whose it is (None where no CI was known), and the run, without its tasks.
+
+    `inside` is the task that started the command, where one did.
+    """
 
     id: str
     build: Identity | None
+    inside: str | None
     run: Run
 
 
@@ -76,7 +80,7 @@ def header(line: Line, source: str) -> Header:
         end=moment(content.get("end")),
         sources=(source,),
     )
-    return Header(text(content.get("id")) or "", _identity(content.get("build")), run)
+    return Header(text(content.get("id")) or "", _identity(content.get("build")), text(content.get("inside")), run)
 
 
 def read(start: Header, lines: Iterable[Line], room: int) -> tuple[Run, str | None]:

@@ -67,23 +67,25 @@ class Search:
 
     def recorded(self, bases: Iterable[str]) -> list[Source]:
         """The records of this step, in any of these folders."""
-        sources, seen, room = [], dict[str, str](), _RECORDS_LIMIT
+        found: list[tuple[str | None, Run]] = []
+        seen: dict[str, str] = {}
+        room = _RECORDS_LIMIT
         self.looked_in.append(RECORDS[0])
-        found = {path for base in bases for pattern in RECORDS for path in self._found(pattern, [base]) or ()}
-        for path in sorted(found):
+        paths = {path for base in bases for pattern in RECORDS for path in self._found(pattern, [base]) or ()}
+        for path in sorted(paths):
             self.records += 1
             try:
-                run = self._record(path, seen, room)
+                head, run = self._record(path, seen, room)
             except (Unreadable, ValueError) as problem:
                 self.ignore(path, str(problem))
                 self.unreadable = True
                 continue
             if run is not None:
                 room -= sum(len(task.output or "") for task in run.tasks)
-                sources.append(Source(Kind.RECORD, self.checkout.name(path), (run,)))
-        return sources
+                found.append((head.inside, run))
+        return [Source(Kind.RECORD, run.sources[0], (run,)) for run in self._on_their_own(found)]
 
-    def _record(self, path: str, seen: dict[str, str], room: int) -> Run | None:
+    def _record(self, path: str, seen: dict[str, str], room: int) -> tuple[record.Header, Run | None]:
         """Read a record, if it is of this step and not a copy of one in `seen`. Raises Unreadable and ValueError."""
         name = self.checkout.name(path)
         lines = self.checkout.lines(path, _RECORD_LINE)
@@ -93,17 +95,28 @@ class Search:
         head = record.header(first, name)
         if head.build is None:
             if not self.belongs(path, head.run.end or self.checkout.modified(path)):
-                return None
+                return head, None
         elif other := _other(head.build, self.build):
             self.ignore(path, other)
-            return None
+            return head, None
         if head.id and seen.setdefault(head.id, name) != name:
             self.ignore(path, f"is a copy of {seen[head.id]}")
-            return None
+            return head, None
         run, problem = record.read(head, lines, room)
         if problem:
             self.notes.append(f"{name}: {problem}")
-        return run
+        return head, run
+
+    def _on_their_own(self, found: Sequence[tuple[str | None, Run]]) -> list[Run]:
+        """The runs without those that a task started which succeeded all the same: what they did is its own affair."""
+        passed = [task for _, run in found for task in run.tasks if task.status is TaskStatus.SUCCESS]
+        runs = []
+        for inside, run in found:
+            if any(task.id == inside and _spans(task, run) for task in passed if inside):
+                self.ignored.append(f"{run.sources[0]}: ran within {inside}, which succeeded")
+            else:
+                runs.append(run)
+        return runs
 
     # --- Nx's record of the last run ----------------------------------------------------------------------------------
 
@@ -243,6 +256,11 @@ def _run_of(attempts: Sequence[history.Attempt], source: str) -> Run:
         )
     tasks.reverse()
     return Run(result_of(tasks), tasks=tuple(tasks), sources=(source,))
+
+
+def _spans(task: Task, run: Run) -> bool:
+    """Whether a run lies within the time of a task."""
+    return bool(task.start and task.end and run.start and task.start <= run.start <= task.end)
 
 
 def _other(found: record.Identity, mine: Build) -> str | None:

@@ -132,6 +132,20 @@ def test_copy(clone: Path) -> None:
     assert found.ignored == ("apps/.nx-report/417-a-1-x.jsonl: is a copy of .nx-report/417-a-1-x.jsonl",)
 
 
+@pytest.mark.parametrize(("status", "runs"), [("success", 1), ("failure", 2)])
+def test_command_within_a_task(clone: Path, status: str, runs: int) -> None:
+    """A command that a task started is a run of its own if that task failed, and part of it if that succeeded."""
+    inner = write(clone, "inner.jsonl", inside="api:ci")
+    head, task, end = (json.loads(line) for line in inner.read_text().splitlines())
+    outer = {**task, "id": "api:ci", "status": status, "code": int(status == "failure")}
+    outer |= {"start": head["start"] - 1000, "end": head["end"] + 1000}
+    lines = [{**head, "id": "outer", "inside": None, "command": "nx ci api"}, outer, end]
+    (clone / ".nx-report/outer.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    found = collected(clone)
+    assert len(found.runs) == runs
+    assert found.ignored == ((".nx-report/inner.jsonl: ran within api:ci, which succeeded",) if runs == 1 else ())
+
+
 @pytest.mark.parametrize("name", ["417-a-1-x.jsonl", "417-a-1-x.jsonl.part"])
 def test_cut(clone: Path, name: str) -> None:
     """A record without its closing line is reported as cut, under the name it has while it is written too."""
