@@ -63,9 +63,9 @@ def lines(execution: CIPipelineExecution | None, trouble: str | None) -> Iterato
 def _fix(fix: Fix) -> str:
     """A fix that Nx Cloud's self-healing suggests."""
     tasks = ", ".join(code(name) for name in fix.tasks[:3]) + (", …" if len(fix.tasks) > 3 else "")  # noqa: PLR2004
-    state = link(fix.state, fix.link.url) if fix.link and fix.link.live else fix.state
-    text = f"Nx Cloud's fix{f' for {tasks}' if tasks else ''}: {state}"
-    return text + (f" · {code(fix.description, limit=300)}" if fix.description else "")
+    name = link("Nx Cloud's fix", fix.link.url) if fix.link and fix.link.live else "Nx Cloud's fix"
+    what = f": {code(fix.description, limit=300)}" if fix.description else ""
+    return f"{name}{f' for {tasks}' if tasks else ''}, {fix.state}{what}"
 
 
 def run_of(task: Task, summary: Summary) -> Run | None:

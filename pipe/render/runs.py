@@ -11,7 +11,8 @@ from pipe.render.text import count, duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_REPORTS = 3  # runs whose critical path is told
+_REPORTS = 3  # runs whose own report is told: the longest, and others
+_WORTH_IT = 1.0  # that took so many seconds
 
 
 def overview(runs: Sequence[Run], retried: Sequence[str], rows: int, groups: Sequence[str] = ()) -> str:
@@ -61,6 +62,7 @@ def reports(runs: Sequence[Run]) -> list[str]:
     """Nx's own figures of the longest runs."""
     known = [(run, run.report) for run in runs if run.report]
     longest = sorted(known, key=lambda one: -(one[0].duration or 0))[:_REPORTS]
+    longest = longest[:1] + [one for one in longest[1:] if (one[0].duration or 0) >= _WORTH_IT]
     return [
         f"Nx's report{f' of {code(label(run))}' if len(known) > 1 else ''}: {', '.join(figures)}"
         for run, report in known

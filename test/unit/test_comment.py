@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipe.build import Build
 from pipe.insights import summarise
-from pipe.model import Hint, Link, RunStatus, Task, TaskStatus
+from pipe.model import Hint, Link, RunReport, RunStatus, Task, TaskStatus
 from pipe.render.comment import LIMIT, Frame, render, same
 from pipe.render.marker import Known, find
 from pipe.terminal import plain
@@ -291,3 +291,17 @@ def test_marker_is_the_last_line_alone() -> None:
     assert find(f"text\r\n\r\n{line}  \r\n", "web") is not None
     assert find(line.replace("build=1", "build=x"), "web") is None
     assert find(line.replace("&commit=", "&commit=zz"), "web") is None
+
+
+def test_nx_own_figures() -> None:
+    """Nx's own report is told of the longest run, and of others that took a second; after what failed."""
+    figures = RunReport(hits=3, cacheable=14, critical_path=12.9, critical_tasks=1, recoverable=0.4)
+    some = runs("nx test a | 13s\n  a:test failure\nnx lint | 2s\n  a:lint success\nnx x | 0.5s\n  a:x success\n?\n")
+    found = [replace(run, report=figures if run.duration else RunReport()) for run in some]
+    body = render(summarise(found, "1"), FRAME, NOW)
+    told = [line for line in body.splitlines() if line.startswith("Nx's report")]
+    assert told == [
+        f"Nx's report of `nx {name}`: 3 of 14 from the cache, critical path 13s over 1 task, recoverable 400ms"
+        for name in ("test a", "lint")
+    ]
+    assert body.index("**`a:test`**") < body.index(told[0])

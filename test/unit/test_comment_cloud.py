@@ -120,13 +120,13 @@ def test_run_groups() -> None:
 
 
 def test_fix() -> None:
-    """A fix that Nx Cloud suggests is told with its state, which links it, and with what it changes."""
+    """A fix that Nx Cloud suggests is told with its link, its state and what it changes."""
     where = Link(f"{CIPE.url}/self-healing?runGroup=417", live=True)
     fix = Fix(("shop:e2e",), "verified", "Wait for the @server\n| to listen", where)
     body = comment(summary(GREEN, execution(RED, "FAILED", fix)))
-    assert f"Nx Cloud's fix for `shop:e2e`: [verified]({where.url}) · `Wait for the @server │ to listen`" in body
+    assert f"[Nx Cloud's fix]({where.url}) for `shop:e2e`, verified: `Wait for the @server │ to listen`" in body
     nowhere = fix._replace(link=None, description=None)
-    assert "Nx Cloud's fix for `shop:e2e`: verified\n" in comment(summary(GREEN, execution(RED, "FAILED", nowhere)))
+    assert "Nx Cloud's fix for `shop:e2e`, verified\n" in comment(summary(GREEN, execution(RED, "FAILED", nowhere)))
 
 
 def test_unknown_host() -> None:
