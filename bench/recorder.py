@@ -11,10 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bench.run import Figure
+from bench import Figure
 
 RECORDER = Path(__file__).parents[1] / "recorder" / "index.js"
 EMPTY = "module.exports = { name: 'empty', postTasksExecution: async () => {} };"
@@ -79,8 +77,6 @@ def _cpu(plugin: Path, tasks: int, size: int) -> float:
 
 def recorder() -> list[Figure]:
     """The two rows about the recorder; needs node and half a gigabyte of disk for a moment."""
-    from bench.run import Figure  # noqa: PLC0415 -- bench.run imports this module
-
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty.js"

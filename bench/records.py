@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import Figure
 from bench.logs import MEMORY, RATIO, linear, wait
-from bench.run import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 TASKS = 10_000
 OUTPUT = "".join(
-    f"\x1b[32m✓\x1b[39m adds {number} to \x1b[1mcart\x1b[22m ({number % 90} ms)\r\n    at packages/cart/src/{number}.ts\n"
+    f"\x1b[32m✓\x1b[39m adds {number} to \x1b[1mcart\x1b[22m ({number % 90} ms)\r\n    at packages/cart/{number}.ts\n"
     for number in range(250)
 )
 START = 1_795_461_817_000

@@ -17,6 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from bench import Figure, logs, records
+from bench.recorder import recorder
 from test.sandbox import Sandbox
 from test.workspaces import COMMIT, capture, lay_out, times, variables
 
@@ -40,16 +42,6 @@ class Usage:
     cpu: float
     wall: float
     memory: float
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row of the table."""
-
-    name: str
-    measured: float
-    limit: float
-    how: str
 
 
 def run(code: str, environ: Mapping[str, str], folder: Path) -> Usage:
@@ -129,6 +121,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
         clone = lay_out(Path(folder), VERSION, runs=(1, 2, 3, 4, 5, 6))
         figures = [cpu(sandbox, clone), *update(sandbox, clone), *big_log(sandbox, clone)]
+        figures += [*recorder(), *records.figures(Path(folder)), *logs.figures(Path(folder))]
     print(f"{'':44}{'measured':>10}{'limit':>8}")
     for figure in figures:
         broken = "" if figure.measured <= figure.limit else "  BROKEN"

@@ -68,15 +68,6 @@ class Checkout:
             raise Unreadable("is not a regular file")
         return os.fdopen(descriptor, "rb")
 
-    def blocks(self, path: str) -> Iterator[bytes]:
-        """Yield the file's content in blocks. Raises Unreadable as `open` does, and where reading fails."""
-        with self.open(path) as file:
-            try:
-                while block := file.read(_BLOCK):
-                    yield block
-            except OSError as error:
-                raise Unreadable((error.strerror or "cannot be read").lower()) from None
-
     def read(self, path: str, limit: int) -> bytes:
         """The content of a file of at most `limit` bytes. Raises Unreadable, for a larger one too."""
         with self.open(path) as file:

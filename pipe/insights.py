@@ -160,7 +160,7 @@ def _target(task: Task, targets: set[str]) -> str | None:
 def _excused(run: Run, retried: frozenset[str]) -> bool:
     """Whether all that failed in a run passed on retry."""
     failed = {task.id for task in run.by_status(TaskStatus.FAILURE)}
-    return run.status is RunStatus.FAILED and bool(failed) and failed <= retried and not run.errors
+    return run.status is RunStatus.FAILED and bool(failed) and failed <= retried
 
 
 def _seconds(runs: Sequence[Run]) -> float | None:

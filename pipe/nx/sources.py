@@ -28,6 +28,7 @@ _OUTPUTS_LIMIT = 24 << 20  # of all that lie beside run.json
 _SHORT_OUTPUT = 4 << 10  # of each once there are so many
 _RECORD_LINE = 8 << 20
 _RECORDS_LIMIT = 24 << 20  # characters of the outputs of all records
+_LOGS_LIMIT = 32 << 20  # of those of all logs
 
 
 @dataclass(slots=True)
@@ -197,7 +198,7 @@ class Search:
 
     def logged(self, given: tuple[str, ...], bases: Sequence[str], hosts: frozenset[str]) -> list[Source]:
         """The runs of every log of this build; a log without any is a source too."""
-        sources = []
+        sources, room = [], _LOGS_LIMIT
         for path, ended in self._logs(given, bases).items():
             name = self.checkout.name(path)
             try:
@@ -207,8 +208,12 @@ class Search:
                     self.ignore(path, f"holds no output of nx; its last words: {self._last_words(path)}")
             except Unreadable as problem:
                 self.ignore(path, str(problem))
+            except OSError as error:
+                self.ignore(path, (error.strerror or "cannot be read").lower())
             else:
-                sources.append(Source(Kind.LOG, name, tuple(found), ended))
+                runs = tuple(_within(run, room) for run in found)
+                room -= sum(len(task.output or "") for run in runs for task in run.tasks)
+                sources.append(Source(Kind.LOG, name, runs, ended))
         return sources
 
     def _logs(self, given: tuple[str, ...], bases: Sequence[str]) -> dict[str, datetime | None]:
@@ -256,6 +261,14 @@ def _run_of(attempts: Sequence[history.Attempt], source: str) -> Run:
         )
     tasks.reverse()
     return Run(result_of(tasks), tasks=tuple(tasks), sources=(source,))
+
+
+def _within(run: Run, room: int) -> Run:
+    """The run with short outputs, where there is no room for whole ones."""
+    if room >= sum(len(task.output or "") for task in run.tasks):
+        return run
+    tasks = (replace(task, output=task.output[-_SHORT_OUTPUT:]) if task.output else task for task in run.tasks)
+    return replace(run, tasks=tuple(tasks))
 
 
 def _spans(task: Task, run: Run) -> bool:

@@ -46,7 +46,8 @@ def _sentence(summary: Summary, quote: Callable[[str], str], names: int) -> tupl
             failed = _list([task.id for task in summary.failed], quote, names)
             return f"{len(summary.failed):,} of {tasks} failed:", f" {failed}"
         case Answer.RUN_FAILED:
-            reason = next((error for run in summary.runs for error in run.errors), None)
+            failed_runs = (run for run in summary.runs if run.status is RunStatus.FAILED)
+            reason = next((error for run in failed_runs for error in run.errors), None)
             if reason:
                 return "nx failed:", f" {quote(reason)}"
             return "nx failed", f" after {tasks} succeeded" if summary.total else ""

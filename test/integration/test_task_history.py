@@ -110,12 +110,12 @@ def test_with_a_log(tmp_path: Path) -> None:
     log = tmp_path / ".nx-report/nx.log"
     log.parent.mkdir()
     names = ["@acme/cart:test", "@acme/cart:test", "core:e2e", "@acme/cart:build", "@acme/cart:test"]
-    ends = "".join(
-        f"\n> nx run {name}\n\nError: no\n\n NX   Running target {name.partition(':')[2]} for project {name.partition(':')[0]} failed\n\n"
-        f"Failed tasks:\n\n- {name}\n\n"
-        for name in names
-    )
-    log.write_text(ends)
+    printed = []
+    for name in names:
+        project, _, target = name.partition(":")
+        end = f" NX   Running target {target} for project {project} failed\n\nFailed tasks:\n\n- {name}\n\n"
+        printed.append(f"\n> nx run {name}\n\nError: no\n\n{end}")
+    log.write_text("".join(printed))
     runs = collected(tmp_path).runs
     assert [failed(run) for run in runs] == [[name] for name in names]
     assert runs[0].tasks[0].end == datetime.fromtimestamp(task["end"] / 1000, UTC)

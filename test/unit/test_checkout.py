@@ -31,11 +31,17 @@ def git(folder: Path, *words: str) -> str:
 
 
 def test_reads_a_file(clone: Path) -> None:
-    """A regular file is read whole, in blocks, and by its ends."""
+    """A regular file is read whole, by its ends, and by its lines, of long ones both ends."""
     (clone / "a.log").write_bytes(b"0123456789")
     checkout = Checkout(str(clone))
     assert checkout.read("a.log", 10) == b"0123456789"
-    assert b"".join(checkout.blocks("a.log")) == b"0123456789"
+    (clone / "b.log").write_bytes(b"one\n" + b"x" * 100 + b"two\n\nthree")
+    assert list(checkout.lines("b.log", 8)) == [
+        (b"one\n", 0, b""),
+        (b"xxxx", 96, b"two\n"),
+        (b"\n", 0, b""),
+        (b"three", 0, b""),
+    ]
     assert checkout.ends("a.log", 4) == (b"01", 6, b"89")
     assert checkout.ends("a.log", 10) == (b"0123456789", 0, b"")
 

@@ -51,6 +51,16 @@ NONE: frozenset[str] = frozenset()
             RunStatus.FAILED,
         ),
         (
+            "CLOUD  Results for a, b were retrieved from Nx Cloud. See run details at https://nx.app/runs/Wwdx1bn5Sxj",
+            "https://nx.app/runs/Wwdx1bn5Sxj",
+            None,
+        ),
+        (
+            "CI Pipeline Execution: https://staging.nx.app/cipes/6abd8995a07d320545909272/timeline?runGroup=36784285231-1",
+            "https://staging.nx.app/cipes/6abd8995a07d320545909272",
+            None,
+        ),
+        (
             "You can view or share your output by visiting https://nx.app/runs/AbCdEf1234",
             "https://nx.app/runs/AbCdEf1234",
             None,
@@ -71,6 +81,11 @@ def test_wordings(line: str, url: str, status: RunStatus | None) -> None:
         "View logs and investigate cache misses at https://staging.nx.app",
         "enabled again at https://cloud.nx.app/orgs/642346b18c2b6a231322ad84/plans. (code: 401)",
         "View run details at https://cloud.nx.app/orgs/642346b18c2b6a231322ad84/runs/abcdef1234",
+        "Nx Cloud made it possible to reuse test-lib: https://staging.nx.app",
+        "CLOUD  Results for 3 projects were retrieved from Nx Cloud.",
+        "View logs and run details at https://cloud.nx.app/branch?workspaceId=642346b18c2b6a231322ad84&branchName=12,x",
+        "re-enabled by an admin at https://cloud.nx.app/orgs/642346b18c2b6a231322ad84/plans. (code: 401)",
+        "See run details at https://cloud.nx.app/docs/runs/abcdef1234",
         "Learn more at https://nx.dev/ci/features/flaky-tasks",
         "expected 'View run details at https://cloud.nx.app/runs/abcdef1234' to be printed",
         "https://cloud.nx.app/runs/abcdef1234",

@@ -120,7 +120,9 @@ def test_green_words_of_a_terminated_run() -> None:
     truth = json.loads((CAPTURES / "22.7.12-terminated.json").read_text())
     tasks = [{"taskId": task["id"], "cacheStatus": task["cache"], "status": task["code"]} for task in truth["tasks"]]
     record = run_json.read(json.dumps({"run": {"command": truth["command"]}, "tasks": tasks}).encode(), "run.json")
-    (log,) = logs.read(io.BytesIO((CAPTURES / "22.7.12-terminated.log").read_bytes()), source="nx.log", hosts=frozenset())
+    (log,) = logs.read(
+        io.BytesIO((CAPTURES / "22.7.12-terminated.log").read_bytes()), source="nx.log", hosts=frozenset()
+    )
     assert log.status is RunStatus.SUCCEEDED
     (run,) = merge(record, [log])
     assert run.status is RunStatus.FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,45 @@ def test_truncated(path: Path) -> None:
     for end in range(0, len(data), 97):
         for run in read(data[:end]):
             assert not (failed and run.status is RunStatus.SUCCEEDED)
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
+def test_mutated(path: Path) -> None:
+    """Other line ends, a repetition and another run after it hide no failed task; nothing that is mixed in raises."""
+    data = path.read_bytes()
+    lines = data.split(b"\n")
+    other = CAPTURES[(CAPTURES.index(path) + 7) % len(CAPTURES)].read_bytes()
+    whole = failed(data)
+    for changed in (data.replace(b"\r", b"").replace(b"\n", b"\r\n"), data * 3, data + other, other + data):
+        assert whole <= failed(changed)
+    chance = random.Random(path.stem)
+    for _ in range(10):
+        mixed = list(lines)
+        for line in other.split(b"\n"):
+            mixed.insert(chance.randrange(len(mixed) + 1), line)
+            del mixed[chance.randrange(len(mixed))]
+        read(b"\n".join(mixed))
+        places = [chance.randrange(len(data)) for _ in range(20)]
+        read(bytes(chance.randrange(256) if at in places else byte for at, byte in enumerate(data)))
+
+
+def failed(data: bytes) -> set[str]:
+    """Name the tasks that failed in any run."""
+    return {task.id for run in read(data) for task in run.by_status(TaskStatus.FAILURE)}
+
+
+@pytest.mark.parametrize("version", ["22.7.12", "23.3.2", "24.0.6"])
+def test_end_on_stderr_comes_early(version: str) -> None:
+    """The closing part of a failed run goes to stderr and can come before what failed: it is still one run."""
+    data = next(path for path in CAPTURES if path.stem == f"{version}-run-many").read_bytes()
+    end = data.rindex(b"\n", 0, data.rindex(b"NX "))
+    closing, report = data[end:].partition(b"  Run duration")[0], data[end:].partition(b"  Run duration")[2]
+    header = data.rindex(b"\n", 0, data.rindex(b"nx run"))
+    run = one(data[:header] + closing + data[header:end] + b"\n" + report)
+    assert statuses(run)["@acme/cart:test"] == "failure"
+    output = next(task.output for task in run.tasks if task.output)
+    assert WORDS["test"] in output
+    assert "Failed tasks" not in output
 
 
 def test_captures_are_there() -> None:

@@ -132,7 +132,8 @@ def test_file_that_changes(then: bytes) -> None:
 
 def test_too_many_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that floods a reader with headers keeps its ends; one that floods it with badges is read no further."""
-    monkeypatch.setattr(scan, "MOST_MARKS", 50)
+    monkeypatch.setattr(scan, "MOST_HEADERS", 50)
+    monkeypatch.setattr(scan, "MOST_BADGES", 50)
     monkeypatch.setattr(scan, "WINDOW", 64)
     for many in (1, 100):
         monkeypatch.setattr(scan, "MANY", many)

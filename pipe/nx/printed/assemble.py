@@ -115,7 +115,12 @@ class Assembler:
                 break
             run.add(at, mark.name)
             return
-        if not self._open:
+        late = self._closed
+        if not self._open and late and mark.name in late.failed and late.place(mark.name) is None:
+            # The end is on stderr (from 22.7 on) and came before a part of what went to stdout.
+            late.add(at, mark.name)
+            late.last = at + 1
+        elif not self._open:
             self._closed = None
             self._push(at).add(at, mark.name)
 
@@ -151,7 +156,7 @@ class Assembler:
             elif self._closed is not None and title.startswith(CLOUD_PROBLEMS):
                 self._closed.errors.extend(told)
             else:
-                self._trouble.extend(told)
+                self._trouble.extend(told[: max(LINK_LINES - len(self._trouble), 0)])
                 self._refusal = at if title.startswith(WORKSPACE) else self._refusal
         elif not self._open:
             self._notice(at, title)
@@ -197,7 +202,7 @@ class Assembler:
             return
         if run.key is None:
             run.describe(what)
-        run.ended, run.last = True, at
+        again, run.ended, run.end, run.last = run.ended, True, at, at
         self._closed = run
         if what["verb"] == "Successfully ran":
             run.worsen(RunStatus.SUCCEEDED)
@@ -207,7 +212,7 @@ class Assembler:
             run.worsen(RunStatus.FAILED)
         if what["time"]:
             run.seconds = seconds(what["time"])
-        if not run.headers and run.first < at:
+        if not run.headers and not again:
             blocks.table(run, self._log, run.first, at)
         blocks.closing(run, self._log, at)
 

@@ -90,7 +90,8 @@ def closing(run: Draft, log: Log, at: int) -> None:
             section[item] = None
         if item or not line:
             continue
-        run.lines.append(line)
+        if "://" in line:
+            run.lines.append(line)
         row = _row(run, line, row)
         counts = COUNTS.match(line)
         section = next((ids for title, ids in sections.items() if line.startswith(title)), None)

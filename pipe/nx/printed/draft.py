@@ -11,17 +11,22 @@ if TYPE_CHECKING:
 
 
 class Draft:
-    """What is known of a run so far. Its marks are those from `first` to `last`, as places in the file's list."""
+    """What is known of a run so far.
+
+    Its marks are those from `first` to the one before `last`, as places in the file's list; `end` is its end's, which
+    some of them can follow.
+    """
 
     __slots__ = (
-        "children", "command", "count", "distributed", "ended", "errors", "failed", "failed_count", "first", "flaky",
-        "headers", "index", "key", "last", "lines", "more", "not_run", "projects", "projects_set", "report", "seconds",
-        "stated", "status", "stopped", "targets",
+        "children", "command", "count", "distributed", "end", "ended", "errors", "failed", "failed_count", "first",
+        "flaky", "headers", "index", "key", "last", "lines", "more", "not_run", "projects", "projects_set", "report",
+        "seconds", "stated", "status", "stopped", "targets",
     )  # fmt: skip
 
     def __init__(self, first: int, command: str | None) -> None:
         self.first = first
         self.last = first
+        self.end = first
         self.command = command
         # Targets and projects, as Nx words them, tell one run from another. None: its start has not been printed
         # (runs of one task) or is not in the file, and it is known by its first task.

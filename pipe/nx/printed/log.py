@@ -22,7 +22,7 @@ class Log:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.marks = scan(file)
-        self.names: dict[str, str] = {}  # each project's name is held once, however many runs are of it
+        self.names: dict[str, str] = {}  # each project's and target's, held once, however many runs are of it
 
     def read(self, start: int, stop: int) -> bytes:
         """Read the bytes from `start` to `stop`, as many as there are."""

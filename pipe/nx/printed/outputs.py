@@ -23,6 +23,7 @@ SPARE = 8 << 20  # bytes of text that is given to several tasks, in a file
 LOOK = 64 << 20  # bytes that are looked through for lines of single tasks, in a file
 LONGEST_RUN = 1000  # marks of a run that are looked through for lines of one task
 MOST_PLACES = 50  # headers of one task, its tries, whose outputs are read
+LAST_LINES = 20  # of a piece of text, with the executor's words in them, that may be its own
 COPIES = 100  # lines like an output's first that may begin its copy; each is compared with all before it
 BLANK = 4  # bytes of a text that is blank lines
 SAMPLE = 20  # tasks, and lines of each, that show the output style
@@ -49,12 +50,13 @@ class Room:
 class Outputs:
     """The outputs of some tasks of a run. They are held for every run with a failed task: nothing big is in them."""
 
-    __slots__ = ("_first", "_headers", "_last", "_log", "_places", "_prefixed", "_reasons")
+    __slots__ = ("_end", "_first", "_headers", "_last", "_log", "_places", "_prefixed", "_reasons")
 
     def __init__(self, log: Log, run: Draft, names: Container[str]) -> None:
         self._log = log
         self._first = run.first
         self._last = run.last
+        self._end = run.end
         self._headers = run.headers
         self._places: dict[str, list[int]] = {}  # which headers are a task's
         for place, at in enumerate(run.headers):
@@ -86,6 +88,8 @@ class Outputs:
         places = self._places[name][-MOST_PLACES:]
         if self._prefixed:
             return self._streamed(name.split(":", 1)[0], self._start(self._places[name][0]), each, reach)
+        if len(places) == 1:
+            return _once(_trim(self._between(places[0], each))).strip("\n")
         parts = dict.fromkeys(_once(_trim(self._between(place, each // len(places)))) for place in places)
         return "\n".join(parts).strip("\n")
 
@@ -98,16 +102,20 @@ class Outputs:
         # The style for terminals draws its own lines after a cross.
         if self._log.marks[at].icon == CROSS:
             return self._log.marks[at + 1].start
-        return self._log.marks[self._headers[place + 1] if place + 1 < len(self._headers) else self._last].start
+        stop = self._headers[place + 1] if place + 1 < len(self._headers) else self._last
+        return self._log.marks[self._end if at < self._end < stop else stop].start
 
     def exited(self, name: str, reach: int) -> bool:
         """Whether the executor says in a line of its own that the task's command failed."""
         for piece in self._pieces(name, reach):
-            at = piece.find(NON_ZERO)
-            while at >= 0:
-                if EXITED.match(plain(piece[piece.rfind(b"\n", 0, at) + 1 : at + len(NON_ZERO)])):
+            at = len(piece)
+            for _ in range(LAST_LINES):
+                at = piece.rfind(NON_ZERO, 0, at)
+                if at < 0:
+                    break
+                start = piece.rfind(b"\n", max(at - LONGEST_LINE, 0), at) + 1
+                if EXITED.match(plain(piece[start : at + len(NON_ZERO)])):
                     return True
-                at = piece.find(NON_ZERO, at + 1)
         return False
 
     def _pieces(self, name: str, reach: int) -> Iterator[bytes]:
@@ -178,7 +186,9 @@ class Outputs:
         text = bytearray()
         head, left_out = each // 4, 0
         for piece in self._log.pieces(start, min(start + reach, self._log.marks[self._last].start)):
-            for line in piece.split(b"\n"):
+            first, last = piece.find(name + b":"), piece.rfind(name + b":")
+            begin, stop = piece.rfind(b"\n", 0, max(first, 0)) + 1, piece.find(b"\n", last)
+            for line in piece[begin : stop if stop >= 0 else len(piece)].split(b"\n") if first >= 0 else ():
                 if name in line and (found := PREFIX.match(line)) and found[1] == name:
                     text += (found[2] or b"").rstrip(b"\r") + b"\n"
             if len(text) > 3 * each:  # cutting each time would copy each time
@@ -198,8 +208,9 @@ def _says_why(text: str) -> bool:
     at = text.find("> ")
     while at >= 0:
         stop = at + 1
-        start = text.rfind("\n", done, at) + 1 or done
-        if at - start <= LONGEST_START and not strip_escapes(text[start:at]):
+        low = max(at - LONGEST_START, done)
+        start = text.rfind("\n", low, at) + 1 or low
+        if (start == done or text[start - 1] == "\n") and not strip_escapes(text[start:at]):
             kept.append(text[done:start])
             stop = text.find("\n", at)
             stop = done = stop if stop >= 0 else len(text)

@@ -65,7 +65,7 @@ def _result(run: Draft, log: Log, sources: tuple[str, ...], hosts: frozenset[str
         status=run.status or RunStatus.IN_PROGRESS,
         tasks=tasks,
         command=run.command,
-        targets=targets,
+        targets=tuple(log.names.setdefault(target, target) for target in targets),
         projects=projects,
         project_count=run.count if run.count is not None else len(run.projects) or None,
         stated_tasks=run.stated,

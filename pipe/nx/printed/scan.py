@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 WINDOW = 1 << 18  # bytes scanned at once
 LONGEST_START = 64  # bytes before the words of a mark: colours, cursor moves, `>`
+RARE = 40  # of a letter in a window, up to which it is the faster one to search for
 MANY = 100  # places in a window that make a look at each line's beginning the cheaper way
-MOST_MARKS = 200_000  # in one file; what looks like a header after that is text, and twice as many for a badge
+MOST_HEADERS = 200_000  # in one file; what looks like one after that is text
+MOST_BADGES = 150_000  # in one file, which is read no further then
 
 _START = rb"\n(?=[ >\t\r\x1b\xe2NnL])(?:\x1b\[[0-9;?]*[A-Za-z]|[ \t\r>]|\xe2\x9c[\x94\x96]){0,32}"
 _BADGES = rb"(?:NX |" + re.escape(LERNA) + rb")"
@@ -87,13 +89,14 @@ class _Scanner:
         self._marks = [Mark("text")]
         self._names: dict[str, str] = {}  # each name is held once, however often it is printed
         self._lerna = False
+        self._headers = 0
 
     def scan(self, file: BinaryIO) -> list[Mark]:
         """Read the file in windows, each with the last whole line of the one before."""
         data = b"\n"  # a line begins after a line end, the first too
         base = -1  # where in the file the window begins
         begin = 0  # where in the window the line ends before new lines begin
-        while len(self._marks) <= 2 * MOST_MARKS:
+        while len(self._marks) - self._headers <= MOST_BADGES:
             block = file.read(WINDOW)
             data += block
             # A line without an end is none of Nx's, however it begins, unless it is the file's last.
@@ -122,10 +125,11 @@ class _Scanner:
                 mark.body = base + stop
                 mark.length = stop - at - 1
                 self._marks.append(mark)
+                self._headers += mark.kind == "header"
 
     def _candidates(self, data: bytes, begin: int, end: int) -> Iterable[int]:
         """Find the line ends before lines that can be a mark, in order."""
-        headers = len(self._marks) < MOST_MARKS
+        headers = self._headers < MOST_HEADERS
         starts: set[int] = set()
         for word in _WORDS if headers else _WORDS[1:]:
             places = _places(data, word, begin, end)
@@ -164,10 +168,10 @@ def _places(data: bytes, word: _Word, begin: int, end: int) -> list[int]:
     """
     places: list[int] = []
     at = begin - 1
-    for _ in range(MANY):
+    for _ in range(RARE):
         at = data.find(word.letter, at + 1, end)
         if at < 0:
             return places
-        if data.startswith(word.text, max(at - word.offset, 0)):
+        if data.startswith(word.text, at - word.offset):
             places.append(at - word.offset)
     return [found.start() for found in islice(word.pattern.finditer(data, begin, end), MANY + 1)]
