@@ -210,7 +210,8 @@ def _says_why(text: str) -> bool:
         stop = at + 1
         low = max(at - LONGEST_START, done)
         start = text.rfind("\n", low, at) + 1 or low
-        if (start == done or text[start - 1] == "\n") and not strip_escapes(text[start:at]):
+        first = text[start] in ">\x1b\x9b" and (start == done or text[start - 1] == "\n")
+        if first and not strip_escapes(text[start:at]):
             kept.append(text[done:start])
             stop = text.find("\n", at)
             stop = done = stop if stop >= 0 else len(text)
