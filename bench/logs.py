@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench import Figure
 from test.workspaces import capture
@@ -58,8 +58,8 @@ class Read(NamedTuple):
     outputs: int
 
 
-def wait(command: list[str]) -> tuple[float, float, str]:
-    """Run a command; CPU in seconds, peak memory in MB, what it printed. Raises RuntimeError where it fails."""
+def wait(command: list[str]) -> tuple[float, str]:
+    """Run a command; CPU in seconds and what it printed. Raises RuntimeError where it fails."""
     environ = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)
@@ -69,7 +69,16 @@ def wait(command: list[str]) -> tuple[float, float, str]:
         printed = output.read().decode(errors="replace")
     if process.returncode > 1 or (process.returncode and command[0] != "grep"):
         raise RuntimeError(printed)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed
+    return usage.ru_utime + usage.ru_stime, printed
+
+
+def python(code: str, *arguments: str) -> tuple[float, float, Any]:
+    """Run a piece of Python; CPU in seconds, peak memory in MB, and the JSON that it prints."""
+    # Of its own memory: what wait4 gives is at least that of the process that started it.
+    peak = "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
+    cpu, printed = wait([sys.executable, "-I", "-c", f"{code}\n{peak}", *arguments])
+    found, memory = printed.splitlines()
+    return cpu, int(memory) / 1024, json.loads(found)
 
 
 def grep(path: Path) -> float:
@@ -79,8 +88,7 @@ def grep(path: Path) -> float:
 
 def read(path: Path) -> Read:
     """Read the file in a process of its own."""
-    cpu, memory, printed = wait([sys.executable, "-I", "-c", READ, str(path)])
-    call, runs, tasks, outputs = json.loads(printed)
+    cpu, memory, (call, runs, tasks, outputs) = python(READ, str(path))
     return Read(cpu, call, memory, runs, tasks, outputs)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import Figure
-from bench.logs import MEMORY, RATIO, linear, wait
+from bench.logs import MEMORY, RATIO, linear, python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +50,7 @@ print(json.dumps([time.process_time() - start, count]))
 
 def measure(code: str, folder: Path) -> tuple[float, int, float]:
     """CPU of a call in seconds, the tasks that it found, and the peak memory of its process in MB."""
-    _, memory, printed = wait([sys.executable, "-I", "-c", code, str(folder)])
-    seconds, tasks = json.loads(printed)
+    _, memory, (seconds, tasks) = python(code, str(folder))
     return seconds, tasks, memory
 
 

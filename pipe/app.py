@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE, _COMMENT_SHARE = 0.5, 0.5, 0.2, 0.6
 # Seconds kept back for saying what happened.
 _LAST_WORDS = 1.0
+_MOST_RUNS, _MOST_IGNORED = 100, 20  # lines about runs, and about sources that do not count
 _OK, _ASKED_FOR, _WRONG_SETTINGS = 0, 1, 2
 
 
@@ -388,14 +389,18 @@ class Pipe:
         )
         head, rest = answer(summary, str, 20)
         self._print(f"{SYMBOLS[summary.answer]} {head}{rest}")
-        for run in summary.runs:
+        for run in summary.runs[:_MOST_RUNS]:
             self._print(f"  run: {render_runs.label(run)} ({', '.join(run.sources)})")
+        if (more := len(summary.runs) - _MOST_RUNS) > 0:
+            self._print(f"  and {more:,} more runs")
         for line in render_cloud.lines(summary.execution, trouble):
             self._print(f"  {line}")
         if not summary.runs and found.looked_in:
             self._print(f"  looked in: {self.redactor.line(', '.join(found.looked_in))}")
-        for line in found.ignored:
+        for line in found.ignored[:_MOST_IGNORED]:
             self._print(f"  ignored: {self.redactor.line(line)}")
+        if (more := len(found.ignored) - _MOST_IGNORED) > 0:
+            self._print(f"  ignored: {more:,} more; DEBUG: 'true' names them")
         for line in (*found.notes, *(f"{hint.text}: {hint.line}" for hint in found.hints)):
             self._print(f"  ! {self.redactor.line(line)}")
         if build.exit_code is None:

@@ -48,9 +48,9 @@ def merge(sources: Iterable[Source]) -> list[Joined]:
 
 def _add_exact(runs: list[Joined], source: Source) -> None:
     """Add the runs of a record, which is of a run of its own, or of run.json, of which there may be a record."""
+    recorded = [one for one in runs if one.of(Kind.RECORD)] if source.kind is Kind.RUN_JSON else []
     for run in source.runs:
-        others = [one for one in runs if not one.of(source.kind)]
-        same = next((one for one in others if one.exact and _same_times(one.exact, run)), None)
+        same = next((one for one in recorded if one.exact and _same_times(one.exact, run)), None)
         if same:
             same.add(source, run)
         else:
@@ -58,12 +58,14 @@ def _add_exact(runs: list[Joined], source: Source) -> None:
 
 
 def _add_cloud(runs: list[Joined], source: Source) -> None:
+    by_link = {link: one for one in runs for link in one.links}
     for run in source.runs:
-        same = next((one for one in runs if run.link and run.link.id in one.links), None)
+        same = by_link.get(run.link.id) if run.link else None
         if same:
             same.add(source, run)
         else:
             runs.append(Joined(source, run))
+            by_link |= dict.fromkeys(runs[-1].links, runs[-1])
 
 
 def _add_history(runs: list[Joined], source: Source) -> None:
@@ -75,20 +77,29 @@ def _add_history(runs: list[Joined], source: Source) -> None:
     """
     recorded = [task for one in runs if one.exact for task in one.exact.tasks]
     taken = _Attempts(recorded)
-    printed = [(one, {task.id: task.status for task in one.run.tasks}, list[Task]()) for one in runs if not one.exact]
+    printed = [one for one in runs if not one.exact]
+    wanted: dict[tuple[str, TaskStatus], list[int]] = {}
+    for at, one in enumerate(printed):
+        run = one.run
+        for task in run.tasks:
+            # A log that was cut shows a task as stopped however it ended.
+            unknown = run.cut and task.status is TaskStatus.STOPPED
+            for status in TaskStatus if unknown else (task.status,):
+                wanted.setdefault((task.id, status), []).append(at)
+    its: list[dict[str, Task]] = [{} for _ in printed]
     left = []
     for task in (task for run in source.runs for task in run.tasks if task not in taken):
-        for one, wanted, its in printed:
-            known = wanted.get(task.id)
-            if known is task.status or (known is TaskStatus.STOPPED and one.run.cut):
-                its.append(task)
-                del wanted[task.id]
-                break
+        places = wanted.get((task.id, task.status), [])
+        while places and task.id in its[places[0]]:
+            del places[0]
+        if places:
+            its[places.pop(0)][task.id] = task
         else:
             left.append(task)
-    for one, _, its in printed:
-        if its:  # a part of the run, as of a source that was cut
-            one.add(source, replace(source.runs[0], tasks=tuple(its), status=result_of(its), cut=True))
+    for one, some in zip(printed, its, strict=True):
+        if some:  # a part of the run, as of a source that was cut
+            parts = tuple(some.values())
+            one.add(source, replace(source.runs[0], tasks=parts, status=result_of(parts), cut=True))
     if any(task.status is TaskStatus.FAILURE for task in left) or (left and not printed):
         last = max((task.end for task in left if task.end), default=None)
         place = sum(1 for one in runs if last and one.ended and one.ended < last)

@@ -27,6 +27,7 @@ _OUTPUT_LIMIT = 8 << 20  # bytes of one output
 _OUTPUTS_LIMIT = 24 << 20  # of all that lie beside run.json
 _SHORT_OUTPUT = 4 << 10  # of each once there are so many
 _RECORD_LINE = 8 << 20
+_MOST_RECORDS = 500  # of one step
 _RECORDS_LIMIT = 24 << 20  # characters of the outputs of all records
 _LOGS_LIMIT = 32 << 20  # of those of all logs
 
@@ -84,6 +85,9 @@ class Search:
             if run is not None:
                 room -= sum(len(task.output or "") for task in run.tasks)
                 found.append((head.inside, run))
+            if len(found) == _MOST_RECORDS:
+                self.notes.append(f"There are more than {_MOST_RECORDS} records of this step; the others are not read")
+                break
         return [Source(Kind.RECORD, run.sources[0], (run,)) for run in self._on_their_own(found)]
 
     def _record(self, path: str, seen: dict[str, str], room: int) -> tuple[record.Header, Run | None]:

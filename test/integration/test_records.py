@@ -164,6 +164,24 @@ def test_cut_in_the_middle_of_a_line(clone: Path) -> None:
     assert (run.cut, run.status, run.tasks) == (True, RunStatus.CANCELED, ())
 
 
+def test_very_many(step: Step) -> None:
+    """Of a flood of records some hundred are read, and the log stays readable: the rest is counted."""
+    step.run(None)
+    clone = step.clone
+    for number in range(510):
+        write(clone, f"417-{number:03}.jsonl")
+    for number in range(30):
+        write(clone, f"416-{number}.jsonl", build={**BUILD, "number": "416"})
+    found = collected(clone)
+    assert (len(found.runs), len(found.ignored)) == (500, 30)
+    assert found.notes == ("There are more than 500 records of this step; the others are not read",)
+    log = step.again(DRY_RUN="true").log.splitlines()
+    assert len([line for line in log if line.startswith("  run: ")]) == 100
+    assert "  and 400 more runs" in log
+    assert len([line for line in log if line.startswith("  ignored: ")]) == 21
+    assert "  ignored: 10 more; DEBUG: 'true' names them" in log
+
+
 def make(path: Path, what: str) -> None:
     """Put something in the place of a record."""
     if what == "folder":

@@ -206,11 +206,10 @@ def test_other_names_are_left_alone() -> None:
         "BITBUCKET_BRANCH",
         "BITBUCKET_EXIT_CODE",
         "BITBUCKET_WORKSPACE",
-        "NX_BRANCH",
-        "NX_CLOUD_ACCESS_TOKEN",
         "NX_BASE",
         "NX_DAEMON",
-        "NX_CLOUD_API",
+        "NX_CLOUD_ENCRYPTION_KEY",
+        "NX_CLOUD_NO_TIMEOUTS",
         "PATH",
         "HOME",
         "HOSTNAME",
@@ -230,3 +229,29 @@ def test_other_names_are_left_alone() -> None:
         "container",
     ]
     assert settings.read({**TOKEN, **dict.fromkeys(names, "0")}).notes == ()
+
+
+def test_nx_cloud() -> None:
+    """The older name of Nx Cloud's token wins, as for Nx; the address is Nx Cloud's own unless another is given."""
+    read = settings.read({"NX_CLOUD_AUTH_TOKEN": "older", "NX_CLOUD_ACCESS_TOKEN": "newer"})
+    assert (read.cloud_token, read.cloud_api) == ("older", "https://cloud.nx.app")
+    assert "older" not in repr(read)
+    assert settings.read({"NX_CLOUD_API": "https://nx.example/cloud/"}).cloud_api == "https://nx.example/cloud"
+    assert settings.read({}).cloud_token is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("NX_CLOUD_API", "http://nx.example", "would send the token unencrypted"),
+        ("NX_CLOUD_API", "https://nx.example?x=1", "is not the address of an Nx Cloud"),
+        ("NX_CLOUD_API", "nx.example", "is not the address of an Nx Cloud"),
+        ("NX_CLOUD_WAIT", "-1", "is not a whole number of seconds from 0 to 3600"),
+        ("NX_CLOUD_WAIT", "3601", "is not a whole number of seconds from 0 to 3600"),
+        ("NX_RUN_GROUP", "a" * 101, "may hold printable characters only, 100 at most"),
+    ],
+)
+def test_mistakes_of_nx_cloud(name: str, value: str, problem: str) -> None:
+    """Mistakes in Nx Cloud's variables are told as all others are."""
+    (line,) = mistakes({name: value})
+    assert problem in line
