@@ -17,11 +17,9 @@ from pipe.insights import Answer, Summary, summarise
 from pipe.nx.collect import Collection, collect
 from pipe.publish import Outcome, Result
 from pipe.redact import Redactor
-from pipe.render import cloud as render_cloud
 from pipe.render import comment as render_comment
-from pipe.render import runs as render_runs
+from pipe.render import log as render_log
 from pipe.render import status as render_status
-from pipe.render.answer import SYMBOLS, answer
 from pipe.settings import Mistakes, Settings
 from pipe.variables import VARIABLES, CommentMode, FailOn, given
 
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 _CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE, _COMMENT_SHARE = 0.5, 0.5, 0.2, 0.6
 # Seconds kept back for saying what happened.
 _LAST_WORDS = 1.0
-_MOST_RUNS, _MOST_IGNORED = 100, 20  # lines about runs, and about sources that do not count
 _OK, _ASKED_FOR, _WRONG_SETTINGS = 0, 1, 2
 
 
@@ -139,7 +136,9 @@ class Pipe:
         known = self.redactor.execution(found.execution, checkout.root) if found.execution else None
         summary = summarise(runs, build.exit_code, known, nx_may_have_run=found.nx_may_have_run)
         frame = self._frame(options, build, found, checkout, trouble)
-        self._print_found(options, build, found, summary, trouble)
+        notes = [self.redactor.line(note) for note in found.notes]
+        for line in render_log.lines(summary, frame, notes, _number(options, build), self.redactor.count):
+            self._print(line)
         if options.dry_run or options.credential is None:
             return self._rehearse(options, summary, frame)
         self._keep(checkout, self._body(summary, frame, None))
@@ -376,42 +375,6 @@ class Pipe:
             f"✗ Nx Report met a fault of its own ({type(error).__name__}). The step's result stands. "
             "Set DEBUG: 'true' to see where, and report it."
         )
-
-    def _print_found(
-        self, options: Settings, build: Build, found: Collection, summary: Summary, trouble: str | None
-    ) -> None:
-        number = _number(options, build)
-        ref = f"branch {build.branch}" if build.branch else f"tag {build.tag}" if build.tag else "no branch"
-        where = f"pull request {number}" if number else ref
-        self._print(
-            f"Nx Report {__version__} · {build.workspace}/{build.repository} · {where} · build {build.number} · "
-            f"commit {build.commit[:12]}"
-        )
-        head, rest = answer(summary, str, 20)
-        self._print(f"{SYMBOLS[summary.answer]} {head}{rest}")
-        for run in summary.runs[:_MOST_RUNS]:
-            self._print(f"  run: {render_runs.label(run)} ({', '.join(run.sources)})")
-        if (more := len(summary.runs) - _MOST_RUNS) > 0:
-            self._print(f"  and {more:,} more runs")
-        for line in render_cloud.lines(summary.execution, trouble):
-            self._print(f"  {line}")
-        if not summary.runs and found.looked_in:
-            self._print(f"  looked in: {self.redactor.line(', '.join(found.looked_in))}")
-        for line in found.ignored[:_MOST_IGNORED]:
-            self._print(f"  ignored: {self.redactor.line(line)}")
-        if (more := len(found.ignored) - _MOST_IGNORED) > 0:
-            self._print(f"  ignored: {more:,} more; DEBUG: 'true' names them")
-        for line in (*found.notes, *(f"{hint.text}: {hint.line}" for hint in found.hints)):
-            self._print(f"  ! {self.redactor.line(line)}")
-        if build.exit_code is None:
-            self._print(
-                "  ! The step's exit code is not known: what failed outside of nx is not seen, and a task that passed "
-                "on retry counts as failed. Add to the pipe's variables: BITBUCKET_EXIT_CODE: $BITBUCKET_EXIT_CODE"
-            )
-        elif not build.exit_code.lstrip("-").isdigit():
-            self._print(f"  ! BITBUCKET_EXIT_CODE {build.exit_code} is no number: it is taken as a failure")
-        if count := self.redactor.count:
-            self._print(f"  ! {count} secret{'s' * (count > 1)} replaced in what is published")
 
 
 def _known_secrets(environ: Mapping[str, str]) -> list[str]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pipe.settings import Settings
 
 
+_MOST_IGNORED = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """What was found. The texts are for the log: each is a line of its own.
@@ -82,7 +85,7 @@ def collect(
         runs=runs,
         execution=_others(execution, runs),
         looked_in=tuple(dict.fromkeys(search.looked_in)),
-        ignored=tuple(search.ignored),
+        ignored=tuple(search.ignored[:_MOST_IGNORED]),
         hints=()
         if settings.run_status
         else hints.hints(workspace, logs, recorded=bool(records), found_record=found_record),
