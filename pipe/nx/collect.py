@@ -92,7 +92,7 @@ def collect(
         notes=tuple(dict.fromkeys([*search.notes, *workspace.notes])),
         workspace=workspace.root,
         nx=workspace.command,
-        last_run_only=bool(last) and not records and not remembered and not any(log.runs for log in logs),
+        last_run_only=bool(last) and not records and not any(log.runs for log in logs),
         nx_may_have_run=not runs
         and (search.unreadable or (not found_record and hints.keeps_record_at_home(workspace))),
     )

@@ -76,10 +76,6 @@ _LADDER = (
 )
 _READABLE_LINES = 100
 _LONGEST_COMMAND = 500
-_LAST_RUN_ONLY = (
-    "This is the last nx command of the step only. To see all of them, keep what nx prints in `.nx-report/`; "
-    "the step's log has the line to add."
-)
 
 
 def render(summary: Summary, frame: Frame, now: datetime, known: Known | None = None) -> str:
@@ -118,10 +114,19 @@ def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, 
             *_failures(summary, frame, detail),
             _reproduce(summary.failed, frame, detail),
             *(runs.reports(summary.runs) if detail.lines else []),
-            _LAST_RUN_ONLY if frame.last_run_only else "",
+            _last_run_only(summary) if frame.last_run_only else "",
         ]
     parts = [first_line(summary, frame, detail.names), *middle, _footer(frame, now), marker(summary, frame, known).line]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _last_run_only(summary: Summary) -> str:
+    """That more commands may have run than are seen."""
+    besides = ", and what Nx's task history has of those before it" if len(summary.runs) > 1 else ""
+    return (
+        f"This is the last nx command of the step only{besides}. To see all of them, keep what nx prints in "
+        "`.nx-report/`; the step's log has the line to add."
+    )
 
 
 # The footer's time, at the end of a line.

@@ -132,7 +132,9 @@ def test_link_to_an_unknown_host() -> None:
 def test_last_run_only() -> None:
     """With run.json alone the comment says that it is the last command only."""
     body = comment("nx test a\n  a:test success", "0", replace(FRAME, last_run_only=True))
-    assert "the last nx command of the step only" in body
+    assert "the last nx command of the step only. To see all of them" in body
+    body = comment("?\n  a:lint success\nnx test a\n  a:test success", "0", replace(FRAME, last_run_only=True))
+    assert "the last nx command of the step only, and what Nx's task history has of those before it. To see" in body
 
 
 def test_nothing_found() -> None:
