@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from pipe.model import CIPipelineExecution, Fix, Link, Run, RunGroup, RunStatus, Task, TaskStatus
+from pipe.nx.cloud_links import is_live
 from pipe.nx.values import moment, whole
 from pipe.terminal import plain
 
@@ -89,14 +90,6 @@ def find(answer: Mapping[str, Any], wanted: Wanted, api: str, hosts: frozenset[s
     return None
 
 
-def is_live(url: str, hosts: frozenset[str]) -> bool:
-    """Whether a URL may be a link: on Nx Cloud's own hosts by https, or on a host that the settings vouch for."""
-    found = re.fullmatch(_URL, url, re.ASCII | re.IGNORECASE)
-    host = found[1].lower() if found else ""
-    nx_cloud = url.lower().startswith("https://") and (host == "nx.app" or host.endswith(".nx.app"))
-    return nx_cloud or host in hosts
-
-
 def _is_ours(execution: Mapping[str, Any], group: str, wanted: Wanted) -> bool:
     """Whether a run group is the build's, and the execution not of an older build with the same number."""
     groups = _objects(execution.get("runGroups"))
@@ -124,7 +117,10 @@ class _Site:
         self._hosts = hosts
 
     def link(self, url: str | None) -> Link | None:
-        return Link(url, live=is_live(url, self._hosts)) if url else None
+        if url is None:
+            return None
+        found = re.fullmatch(_URL, url, re.ASCII | re.IGNORECASE)
+        return Link(url, live=found is not None and is_live(url, found[1], self._hosts))
 
     def execution(self, value: Mapping[str, Any]) -> Link | None:
         """The execution's page, without a query; from then on other pages are looked for beside it."""

@@ -77,7 +77,12 @@ def _match(line: str) -> re.Match[str] | None:
 
 def _link(found: re.Match[str], hosts: frozenset[str]) -> Link:
     """Make the link; it is live on a host that is known."""
-    host = found["host"].lower()
     url = found["url"] + (found["tail"] or "")
+    return Link(url, live=is_live(url, found["host"], hosts))
+
+
+def is_live(url: str, host: str, hosts: frozenset[str]) -> bool:
+    """Whether a URL may be a link: on Nx Cloud's own hosts by https, or on a host that the settings vouch for."""
+    host = host.lower()
     nx_cloud = url.lower().startswith("https://") and (host == "nx.app" or host.endswith(".nx.app"))
-    return Link(url, live=nx_cloud or host in hosts)
+    return nx_cloud or host in hosts

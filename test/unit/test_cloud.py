@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe.model import CIPipelineExecution, Fix, Link, RunGroup, RunStatus, Task, TaskStatus
-from pipe.nx.cloud_answer import Found, Wanted, find, is_live
+from pipe.nx.cloud_answer import Found, Wanted, find
 from pipe.terminal import plain
 
 API = "https://cloud.nx.app"
@@ -382,7 +382,10 @@ def test_url_that_is_none(url: Any) -> None:
 )
 def test_live_links(url: str, live: bool) -> None:  # noqa: FBT001
     """A link is live on Nx Cloud's own hosts by https, and on a host that the settings vouch for."""
-    assert is_live(url, frozenset({"nx.acme.example", "localhost:4202"})) is live
+    found = read(cipe(group({"runUrl": url})), hosts=frozenset({"nx.acme.example", "localhost:4202"}))
+    assert found is not None
+    link = found.execution.run_groups[0].runs[0].link
+    assert (link is not None and link.live) is live
 
 
 # --- self-healing -----------------------------------------------------------------------------------------------------
