@@ -14,7 +14,7 @@ from pipe import build as build_module
 from pipe.bitbucket.errors import BitbucketError
 from pipe.checkout import Checkout
 from pipe.insights import Answer, Summary, summarise
-from pipe.nx.collect import Collection, collect
+from pipe.nx.collect import Collection, Collector
 from pipe.publish import Outcome, Result
 from pipe.redact import Redactor
 from pipe.render import comment as render_comment
@@ -130,7 +130,7 @@ class Pipe:
         for note in options.notes:
             self._print(f"! {note}")
         execution, trouble = self._ask_cloud(options, build, checkout, self._share(end, _CLOUD_SHARE), debug)
-        found = self._collect(options, build, checkout, self._share(end, _COLLECT_SHARE), execution, debug)
+        found = self._collect(options, build, checkout, end, execution, debug)
         self._stop_at(end)
         runs = [self.redactor.run(run, checkout.root) for run in found.runs]
         known = self.redactor.execution(found.execution, checkout.root) if found.execution else None
@@ -201,13 +201,17 @@ class Pipe:
         execution: CIPipelineExecution | None,
         debug: Callable[[str], None],
     ) -> Collection:
-        """Collect the runs until then: what is found too late could not be written."""
-        self._stop_at(end)
+        """Collect the runs, or what can be read of them in a good part of the time to `end`: they have to be written."""
+        collector = Collector(checkout, options, build, self.working_directory, _hosts(options))
+        self._stop_at(self._share(end, _COLLECT_SHARE))
+        with suppress(_OutOfTime):
+            collector.read()
+        self._stop_at(self._share(end, _COLLECT_SHARE))
         try:
-            return collect(checkout, options, build, self.working_directory, _hosts(options), execution, debug)
+            return collector.collection(execution, debug if options.debug else None)
         except _OutOfTime:
             why = "everything: reading it took too long for TIMEOUT. Raise it, or name less in NX_LOGS"
-            return Collection(execution=execution, ignored=(why,), workspace=checkout.root)
+            return Collection(execution=execution, ignored=(why,), workspace=checkout.root, nx_may_have_run=True)
 
     def _frame(
         self, options: Settings, build: Build, found: Collection, checkout: Checkout, trouble: str | None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Two lists of tasks are of one run if they share this much: logs can lack some of a run's tasks.
 _ALIKE = 0.6
+_SOME = 0.1  # where the log's headline is what the command asks for
 _LEEWAY = timedelta(seconds=5)  # how much later than its log a run may seem to end
 # How far apart the duration in a log and the recorded one may be: seconds, and a share of the recorded one. Nx measures
 # the two at different moments.
@@ -86,16 +87,17 @@ class _Against:
         link = run.link.id if run.link else None
         if link and self.links:
             return _SAME_LINK if link in self.links else None
-        # What stands in two logs is one run if the one is a copy of the other.
-        if self.printed and not any(_same_print(one, run) for one in self.printed):
+        # What stands in two logs is one run if the one is a copy of the other, or goes on where the other was cut.
+        if self.printed and not any(one.cut or _same_print(one, run) for one in self.printed):
             return None
         if self.exact is None:
             return _SURE
         if self.too_late or (self.words and run.command and words(run.command) != self.words):
             return None
-        return self._fit_tasks(self.exact, run)
+        says = _says(self.words, run) if self.words else None
+        return None if says is False else self._fit_tasks(self.exact, run, _ALIKE if says is None else _SOME)
 
-    def _fit_tasks(self, exact: Run, run: Run) -> float | None:
+    def _fit_tasks(self, exact: Run, run: Run, alike: float) -> float | None:
         theirs = {task.id for task in run.tasks if task.status is not TaskStatus.NOT_RUN}
         if not theirs and not self.tasks and exact.status is run.status is RunStatus.SUCCEEDED:
             return _SURE  # both say that there was nothing to run
@@ -106,7 +108,7 @@ class _Against:
         shared = len(theirs & self.tasks)
         share = shared / len(theirs if run.cut else self.tasks if exact.cut else theirs | self.tasks)
         near = _nearness(exact, run)
-        if share < _ALIKE or near is None:
+        if share < alike or near is None:
             return None
         return _FITS + share + near + (_SAME_FAILURES if self.failed == _failed(run) else 0.0)
 
@@ -125,6 +127,33 @@ def _same_print(one: Run, other: Run) -> bool:
 
 def _failed(run: Run) -> set[str]:
     return {task.id for task in run.by_status(TaskStatus.FAILURE)}
+
+
+def _says(asked: list[str], run: Run) -> bool | None:
+    """Whether a log's headline is what a command line asks for, None where either does not say it plainly."""
+    if not run.targets or not asked:
+        return None
+    if asked[0] == "run" and len(asked) > 1 and ":" in asked[1]:
+        project, _, target = asked[1].strip("\"'").partition(":")
+        named = len(run.targets) == 1 and f"{target}:".startswith(f"{run.targets[0]}:")
+        return named and run.projects[:1] in ((), (project,))
+    if asked[0] in ("run-many", "affected"):
+        targets = _targets(asked[1:])
+        return set(targets) == set(run.targets) if targets else None
+    return None
+
+
+def _targets(asked: Sequence[str]) -> list[str]:
+    """The targets of a command line: `-t lint test`, `--targets=lint,test`, `--target lint`."""
+    targets: list[str] = []
+    taking = False
+    for word in asked:
+        name, _, value = word.partition("=")
+        if name.startswith("-"):
+            taking = name in ("-t", "--target", "--targets")
+        if taking:
+            targets += (value if name.startswith("-") else word).strip("\"'").split(",")
+    return [target for target in targets if target]
 
 
 def words(command: str) -> list[str]:

@@ -13,7 +13,7 @@ from pipe.nx.sources import Search
 from pipe.nx.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipe.build import Build
     from pipe.checkout import Checkout
@@ -47,55 +47,74 @@ class Collection:
     nx_may_have_run: bool = False
 
 
-def collect(
-    checkout: Checkout,
-    settings: Settings,
-    build: Build,
-    working_directory: str,
-    hosts: frozenset[str],
-    execution: CIPipelineExecution | None = None,
-    debug: Callable[[str], None] = lambda _: None,
-) -> Collection:
-    """Collect the runs of this step from the checkout, and join them with what Nx Cloud knows.
+class Collector:
+    """Reads what tells of this step's runs, and joins it.
 
-    `hosts` are those that the settings vouch for, besides Nx Cloud's own. Raises nothing for what the checkout holds:
-    whatever cannot be read is named in `ignored` and the rest is reported.
+    `hosts` are those that the settings vouch for, besides Nx Cloud's own. Nothing is raised for what the checkout
+    holds: whatever cannot be read is named in `ignored` and the rest is reported.
     """
-    search = Search(checkout, build, checkout.cloned())
-    workspace = Workspace.find(checkout, settings.workspace_dir, working_directory)
-    bases = tuple(dict.fromkeys((working_directory, workspace.root, checkout.root)))
-    records = search.recorded(bases)
-    directories = _cache_directories(search, workspace, settings.cache_directory)
-    last = search.last(directories)
-    logs = search.logged(settings.logs, bases, hosts)
-    folders = dict.fromkeys(
-        os.path.join(base, folder) for base in (workspace.root, checkout.root) for folder in FOLDERS
-    )
-    remembered = [] if records else search.remembered(folders, directories)
-    joined = merge.merge([*records, *last, *logs, *remembered, *_groups(execution)])
-    own = [one for one in joined if any(part.source.kind is not Kind.CLOUD for part in one.parts)]
-    runs = merge.name_by_hand([one.run for one in own], settings.run_url, settings.run_status)
-    if settings.run_url and not any(run.link and run.link.url == settings.run_url for run in runs):
-        search.notes.append("NX_RUN_URL alone is no run: nothing says how it ended. Add NX_RUN_STATUS")
-    if (idle := hints.recorder_is_idle(workspace)) and not records:
-        search.notes.append(idle)
-    _explain(own, search, debug)
-    found_record = search.records > 0
-    return Collection(
-        runs=runs,
-        execution=_others(execution, runs),
-        looked_in=tuple(dict.fromkeys(search.looked_in)),
-        ignored=tuple(search.ignored[:_MOST_IGNORED]),
-        hints=()
-        if settings.run_status
-        else hints.hints(workspace, logs, recorded=bool(records), found_record=found_record),
-        notes=tuple(dict.fromkeys([*search.notes, *workspace.notes])),
-        workspace=workspace.root,
-        nx=workspace.command,
-        last_run_only=bool(last) and not records and not any(log.runs for log in logs),
-        nx_may_have_run=not runs
-        and (search.unreadable or (not found_record and hints.keeps_record_at_home(workspace))),
-    )
+
+    def __init__(
+        self, checkout: Checkout, settings: Settings, build: Build, working_directory: str, hosts: frozenset[str]
+    ) -> None:
+        self._settings = settings
+        self._hosts = hosts
+        self._search = Search(checkout, build, checkout.cloned())
+        self._workspace = Workspace.find(checkout, settings.workspace_dir, working_directory)
+        self._roots = tuple(dict.fromkeys((self._workspace.root, checkout.root)))
+        self._bases = tuple(dict.fromkeys((working_directory, *self._roots)))
+        self._stopped = True
+
+    def read(self) -> None:
+        """Read all sources, the most exact first; what was read stays where this is stopped by an exception."""
+        search = self._search
+        search.read_records(self._bases)
+        directories = _cache_directories(search, self._workspace, self._settings.cache_directory)
+        search.read_last(directories)
+        search.read_logs(self._settings.logs, self._bases, self._hosts)
+        if not search.of(Kind.RECORD):
+            search.read_history([os.path.join(root, name) for root in self._roots for name in FOLDERS], directories)
+        self._stopped = False
+
+    def collection(
+        self, execution: CIPipelineExecution | None = None, debug: Callable[[str], None] | None = None
+    ) -> Collection:
+        """Join what was read with what Nx Cloud knows; `debug` takes lines that say what is from where."""
+        search, settings = self._search, self._settings
+        joined = merge.merge([*search.found, *_groups(execution)])
+        own = [one for one in joined if any(part.source.kind is not Kind.CLOUD for part in one.parts)]
+        runs = merge.name_by_hand([one.run for one in own], settings.run_url, settings.run_status)
+        if debug:
+            _explain(own, search, debug)
+        logged = any(log.runs for log in search.of(Kind.LOG))
+        return Collection(
+            runs=runs,
+            execution=_others(execution, runs),
+            looked_in=tuple(dict.fromkeys(search.looked_in)),
+            ignored=tuple(search.ignored[:_MOST_IGNORED]),
+            hints=() if settings.run_status else hints.hints(self._workspace, search, runs),
+            notes=tuple(dict.fromkeys([*search.notes, *self._notes(runs, execution), *self._workspace.notes])),
+            workspace=self._workspace.root,
+            nx=self._workspace.command,
+            last_run_only=bool(search.of(Kind.RUN_JSON)) and not search.of(Kind.RECORD) and not logged,
+            nx_may_have_run=not runs and (self._stopped or hints.is_out_of_sight(self._workspace, search)),
+        )
+
+    def _notes(self, runs: Sequence[Run], execution: CIPipelineExecution | None) -> Iterator[str]:
+        """What else there is to say of the sources."""
+        search, settings = self._search, self._settings
+        if self._stopped:
+            yield "TIMEOUT was near before everything was read. Raise it, or name less in NX_LOGS"
+        if settings.run_url and not any(run.link and run.link.url == settings.run_url for run in runs):
+            yield "NX_RUN_URL alone is no run: nothing says how it ended. Add NX_RUN_STATUS"
+        if (idle := hints.recorder_is_idle(self._workspace)) and not search.of(Kind.RECORD):
+            yield idle
+        cloud = execution and any(group.runs for group in execution.run_groups)
+        if cloud and runs and not any(run.link for run in runs):
+            yield (
+                "Which of Nx Cloud's runs are this step's is not known: its client prints their links. "
+                f"Keep what nx prints: {hints.RECIPE}"
+            )
 
 
 def _cache_directories(search: Search, workspace: Workspace, given: str | None) -> list[str]:

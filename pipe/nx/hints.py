@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipe.model import Hint
+from pipe.model import Hint, RunStatus
+from pipe.nx.join import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipe.nx.join import Source
+    from pipe.model import Run
+    from pipe.nx.sources import Search
     from pipe.nx.workspace import Workspace
 
 # Keeps what an nx command prints, stderr too, and its exit code, in any POSIX shell, without `pipefail` and even where
@@ -25,35 +27,42 @@ PLUGIN = '"plugins": ["nx-report-recorder"]'
 # From here on Nx calls a plugin at the end of a run, and from there on it keeps its own record in the home directory,
 # which a pipe's container does not see.
 _CALLS_PLUGINS = (20, 4)
-_RECORD_AT_HOME = (23, 0)
+_RECORD_AT_HOME = (23, 2)
 
 
-def hints(workspace: Workspace, logs: Sequence[Source], *, recorded: bool, found_record: bool) -> tuple[Hint, ...]:
-    """What to add to a step.
-
-    `logs` are those of this build, `recorded` says that the recorder told of a run, `found_record` that Nx's own record
-    can be seen, of whichever build.
-    """
+def hints(workspace: Workspace, search: Search, runs: Sequence[Run]) -> tuple[Hint, ...]:
+    """What to add to the step whose runs these are, of which `search` has read the sources."""
+    logs, recorded = search.of(Kind.LOG), bool(search.of(Kind.RECORD))
     if any(run.cut for log in logs for run in log.runs) and not recorded:
         return (Hint("A log ends before nx does; from Nx 22.7 on its last lines go to stderr. Keep both", RECIPE),)
-    if logs or recorded:
+    if logs:
         return ()
-    version = workspace.version
-    can_record = version is None or version >= _CALLS_PLUGINS
+    if recorded:
+        unexplained = search.build.failed and all(run.status is RunStatus.SUCCEEDED for run in runs)
+        why = "The step failed and no record says why: a command that is killed, or fails before any task, leaves none"
+        return (Hint(f"{why}. Keep what nx prints too", RECIPE),) if unexplained else ()
     capture = Hint("To see every nx command of the step, keep what it prints", RECIPE)
-    if can_record and not workspace.has_recorder:
+    if (workspace.version or _CALLS_PLUGINS) >= _CALLS_PLUGINS and not workspace.has_recorder:
         capture = Hint(f"{capture.text}, or install nx-report-recorder and add {PLUGIN} to nx.json", RECIPE)
-    if found_record:
+    if search.records:
         return (capture,)
     if not workspace.is_one:
         setting = "WORKSPACE_DIR: path/to/the/workspace"
         where = "There is no nx.json in the working directory or above it. Add to the pipe's variables"
         return (Hint(where, setting), capture)
-    if version is not None and version < _RECORD_AT_HOME:
+    known = workspace.installed
+    # Of a version that is only asked for, `^23.0.0`, the newest may be the one that ran.
+    if (known or (workspace.version or _RECORD_AT_HOME)[:1]) < (_RECORD_AT_HOME if known else _RECORD_AT_HOME[:1]):
         return (capture,)
-    which = f"Nx {version[0]} keeps its" if version else "Nx 23 and later keep their"
+    which = f"Nx {known[0]} keeps its" if known else "Nx 23.2 and later keep their"
     place = "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"
     return (Hint(f"{which} record outside the clone. Add before nx", place), capture)
+
+
+def is_out_of_sight(workspace: Workspace, search: Search) -> bool:
+    """Whether nx may have run although nothing tells of it: a source is broken, or lies where it is not looked for."""
+    at_home = (workspace.installed or (0, 0)) >= _RECORD_AT_HOME
+    return search.unreadable or not workspace.is_one or (not search.records and at_home)
 
 
 def recorder_is_idle(workspace: Workspace) -> str | None:
@@ -62,8 +71,3 @@ def recorder_is_idle(workspace: Workspace) -> str | None:
     if version is None or version >= _CALLS_PLUGINS or not workspace.has_recorder:
         return None
     return f"nx.json names the recorder, which Nx calls from 20.4 on; this is Nx {version[0]}.{version[1]}"
-
-
-def keeps_record_at_home(workspace: Workspace) -> bool:
-    """Whether the Nx that is installed keeps its record at home, as far as the clone shows."""
-    return (workspace.installed or (0, 0)) >= _RECORD_AT_HOME

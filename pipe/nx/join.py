@@ -127,9 +127,12 @@ _NONE = Run(RunStatus.NOT_STARTED)
 def origins(parts: Sequence[Part], run: Run) -> Iterator[str]:
     """Which source each value of a joined run is from, in words; of its tasks those that failed."""
     yield _origins(run, [(part.source.name, part.run) for part in parts], _RUN_VALUES)
+    said: dict[str, list[tuple[str, Task]]] = {}
+    for part in parts:
+        for task in part.run.tasks:
+            said.setdefault(task.id, []).append((part.source.name, task))
     for task in run.by_status(TaskStatus.FAILURE):
-        said = [(part.source.name, other) for part in parts for other in part.run.tasks if other.id == task.id]
-        yield f"{task.id}: {_origins(task, said, _TASK_VALUES)}"
+        yield f"{task.id}: {_origins(task, said[task.id], _TASK_VALUES)}"
 
 
 _RUN_VALUES = ("status", "command", "start", "end", "link", "targets", "seconds", "report", "errors")

@@ -35,7 +35,7 @@ def merge(sources: Iterable[Source]) -> list[Joined]:
     for source in ordered:
         if source.kind in (Kind.RECORD, Kind.RUN_JSON):
             _add_exact(runs, source)
-    runs.sort(key=lambda one: (one.exact and one.exact.start) or _LAST)
+    runs.sort(key=lambda one: (one.exact and (one.exact.start or one.exact.end)) or _LAST)
     for source in ordered:
         if source.kind is Kind.LOG:
             _add_log(runs, source)

@@ -92,7 +92,7 @@ def read(start: Header, lines: Iterable[Line], room: int) -> tuple[Run, str | No
     `cut`: what it does not show may have failed, so its state is FAILED or IN_PROGRESS.
     """
     tasks: list[Task] = []
-    stated, wrong = None, 0
+    stated, ends, wrong, others = 0, 0, 0, 0
     for line in lines:
         content = _torn(*line) if line[1] else _object(line[0])
         kind = content.get("type") if content else None
@@ -101,15 +101,20 @@ def read(start: Header, lines: Iterable[Line], room: int) -> tuple[Run, str | No
             room -= len(task.output or "")
             tasks.append(task)
         elif content and kind == "end":
-            stated = whole(content.get("tasks"))
-            break
+            ends += 1
+            stated += whole(content.get("tasks")) or 0
+        elif kind == "run":
+            others += 1
         elif kind in (None, "task"):  # another kind of line is of a newer version
             wrong += 1
-    else:
-        return _run(start.run, tasks, cut=True), "ends before its closing line, the record was cut off"
-    if stated is not None and stated > len(tasks):
-        return _run(start.run, tasks, cut=True), f"has only {len(tasks):,} of its {stated:,} tasks"
-    return _run(start.run, tasks, cut=wrong > 0), f"lines that make no sense: {wrong:,}" if wrong else None
+    problem = f"lines that make no sense: {wrong:,}" if wrong else None
+    if not ends:
+        problem = "ends before its closing line, the record was cut off"
+    elif stated > len(tasks):
+        problem = f"has only {len(tasks):,} of its {stated:,} tasks"
+    elif others or ends > 1:
+        return _run(start.run, tasks, cut=wrong > 0), "was written by several commands at once, which are told as one"
+    return _run(start.run, tasks, cut=problem is not None), problem
 
 
 def _run(run: Run, tasks: list[Task], *, cut: bool) -> Run:

@@ -27,7 +27,6 @@ _OUTPUT_LIMIT = 8 << 20  # bytes of one output
 _OUTPUTS_LIMIT = 24 << 20  # of all that lie beside run.json
 _SHORT_OUTPUT = 4 << 10  # of each once there are so many
 _RECORD_LINE = 8 << 20
-_MOST_RECORDS = 500  # of one step
 _RECORDS_LIMIT = 24 << 20  # characters of the outputs of all records
 _LOGS_LIMIT = 32 << 20  # of those of all logs
 
@@ -37,8 +36,8 @@ class Search:
     """One search through a clone. The texts are lines for the log.
 
     `looked_in` names the places, `ignored` what was there and does not count, with the reason, `notes` what else there
-    is to say. `cloned` is when this build made the clone. `unreadable` says that a record cannot be read, and
-    `records` how many there are, of whichever build.
+    is to say, `found` what was read, as far as the search has come. `cloned` is when this build made the clone.
+    `unreadable` says that a source cannot be read, and `records` how many records there are, of whichever build.
     """
 
     checkout: Checkout
@@ -49,6 +48,7 @@ class Search:
     notes: list[str] = field(default_factory=list)
     records: int = 0
     unreadable: bool = False
+    found: list[Source] = field(default_factory=list)
 
     def ignore(self, path: str, why: str) -> None:
         """Say why a file does not count."""
@@ -67,28 +67,31 @@ class Search:
 
     # --- the recorder's records ---------------------------------------------------------------------------------------
 
-    def recorded(self, bases: Iterable[str]) -> list[Source]:
-        """The records of this step, in any of these folders."""
+    def of(self, kind: Kind) -> list[Source]:
+        """What was read of that kind."""
+        return [source for source in self.found if source.kind is kind]
+
+    def read_records(self, bases: Iterable[str]) -> None:
+        """Read the records of this step, in any of these folders."""
         found: list[tuple[str | None, Run]] = []
         seen: dict[str, str] = {}
         room = _RECORDS_LIMIT
         self.looked_in.append(RECORDS[0])
         paths = {path for base in bases for pattern in RECORDS for path in self._found(pattern, [base]) or ()}
-        for path in sorted(paths):
-            self.records += 1
-            try:
-                head, run = self._record(path, seen, room)
-            except (Unreadable, ValueError) as problem:
-                self.ignore(path, str(problem))
-                self.unreadable = True
-                continue
-            if run is not None:
-                room -= sum(len(task.output or "") for task in run.tasks)
-                found.append((head.inside, run))
-            if len(found) == _MOST_RECORDS:
-                self.notes.append(f"There are more than {_MOST_RECORDS} records of this step; the others are not read")
-                break
-        return [Source(Kind.RECORD, run.sources[0], (run,)) for run in self._on_their_own(found)]
+        try:
+            for path in sorted(paths):
+                self.records += 1
+                try:
+                    head, run = self._record(path, seen, room)
+                except (Unreadable, ValueError) as problem:
+                    self.ignore(path, str(problem))
+                    self.unreadable = True
+                    continue
+                if run is not None:
+                    room -= sum(len(task.output or "") for task in run.tasks)
+                    found.append((head.inside, run))
+        finally:
+            self.found += [Source(Kind.RECORD, run.sources[0], (run,)) for run in self._on_their_own(found)]
 
     def _record(self, path: str, seen: dict[str, str], room: int) -> tuple[record.Header, Run | None]:
         """Read a record, if it is of this step and not a copy of one in `seen`. Raises Unreadable and ValueError."""
@@ -114,10 +117,14 @@ class Search:
 
     def _on_their_own(self, found: Sequence[tuple[str | None, Run]]) -> list[Run]:
         """The runs without those that a task started which succeeded all the same: what they did is its own affair."""
-        passed = [task for _, run in found for task in run.tasks if task.status is TaskStatus.SUCCESS]
+        inner = {inside for inside, _ in found if inside}
+        passed: dict[str, list[Task]] = {}
+        for task in (task for _, run in found for task in run.tasks if task.id in inner):
+            if task.status is TaskStatus.SUCCESS:
+                passed.setdefault(task.id, []).append(task)
         runs = []
         for inside, run in found:
-            if any(task.id == inside and _spans(task, run) for task in passed if inside):
+            if any(_spans(task, run) for task in passed.get(inside or "", ())):
                 self.ignored.append(f"{run.sources[0]}: ran within {inside}, which succeeded")
             else:
                 runs.append(run)
@@ -125,8 +132,8 @@ class Search:
 
     # --- Nx's record of the last run ----------------------------------------------------------------------------------
 
-    def last(self, directories: Iterable[str]) -> list[Source]:
-        """The newest run.json of this build in any of these cache directories, with its failed tasks' outputs."""
+    def read_last(self, directories: Iterable[str]) -> None:
+        """Read the newest run.json of this build in these cache directories, with its failed tasks' outputs."""
         newest: tuple[datetime, Run, str] | None = None
         for directory in directories:
             path = os.path.join(directory, "run.json")
@@ -144,10 +151,9 @@ class Search:
             moment = ended or datetime.fromtimestamp(0, UTC)
             if self.belongs(path, ended) and (newest is None or moment > newest[0]):
                 newest = (moment, run, directory)
-        if newest is None:
-            return []
-        _, run, directory = newest
-        return [Source(Kind.RUN_JSON, run.sources[0], (self.with_outputs(run, [directory]),))]
+        if newest is not None:
+            _, run, directory = newest
+            self.found.append(Source(Kind.RUN_JSON, run.sources[0], (self.with_outputs(run, [directory]),)))
 
     def with_outputs(self, run: Run, directories: Sequence[str]) -> Run:
         """The run with the outputs of its failed tasks, which lie in a cache directory under the task's hash."""
@@ -177,12 +183,9 @@ class Search:
 
     # --- Nx's task history --------------------------------------------------------------------------------------------
 
-    def remembered(self, folders: Iterable[str], directories: Sequence[str]) -> list[Source]:
-        """The attempts at tasks of all commands since the clone, from the databases in any of these folders."""
-        if self.cloned is None:
-            return []
-        sources = []
-        for folder in folders:
+    def read_history(self, folders: Iterable[str], directories: Sequence[str]) -> None:
+        """Read the attempts at tasks of all commands since the clone, from the databases in any of these folders."""
+        for folder in folders if self.cloned else ():
             for path in self._found(history.NAMES, [folder]) or ():
                 try:
                     wal = path + history.WAL
@@ -191,18 +194,18 @@ class Search:
                     attempts = history.read(database, waiting, self.cloned)
                 except (Unreadable, ValueError) as problem:
                     self.ignore(path, str(problem))
+                    self.unreadable = True
                     continue
                 if attempts:
                     name = self.checkout.name(path)
                     run = self.with_outputs(_run_of(attempts, name), directories)
-                    sources.append(Source(Kind.HISTORY, name, (run,)))
-        return sources
+                    self.found.append(Source(Kind.HISTORY, name, (run,)))
 
     # --- what the commands printed ------------------------------------------------------------------------------------
 
-    def logged(self, given: tuple[str, ...], bases: Sequence[str], hosts: frozenset[str]) -> list[Source]:
-        """The runs of every log of this build; a log without any is a source too."""
-        sources, room = [], _LOGS_LIMIT
+    def read_logs(self, given: tuple[str, ...], bases: Sequence[str], hosts: frozenset[str]) -> None:
+        """Read the runs of every log of this build; a log without any is a source too."""
+        room = _LOGS_LIMIT
         for path, ended in self._logs(given, bases).items():
             name = self.checkout.name(path)
             try:
@@ -217,8 +220,7 @@ class Search:
             else:
                 runs = tuple(_within(run, room) for run in found)
                 room -= sum(len(task.output or "") for run in runs for task in run.tasks)
-                sources.append(Source(Kind.LOG, name, runs, ended))
-        return sources
+                self.found.append(Source(Kind.LOG, name, runs, ended))
 
     def _logs(self, given: tuple[str, ...], bases: Sequence[str]) -> dict[str, datetime | None]:
         """The real paths of the logs that count, and when each was finished."""

@@ -12,7 +12,7 @@ import pytest
 
 from pipe import build as build_module
 from pipe.checkout import Checkout
-from pipe.nx.collect import Collection, collect
+from pipe.nx.collect import Collection, Collector
 from pipe.nx.hints import RECIPE
 from pipe.nx.workspace import Workspace
 from pipe.settings import Settings
@@ -26,7 +26,10 @@ def collected(clone: Path, **options: object) -> Collection:
     """Collect with these settings, from the clone's root."""
     build, mistakes = build_module.read(variables(clone, {}), str(clone))
     assert not mistakes
-    return collect(Checkout(str(clone)), Settings(**options), build, str(clone), frozenset())  # type: ignore[arg-type]
+    settings = Settings(**options)  # type: ignore[arg-type]
+    collector = Collector(Checkout(str(clone)), settings, build, str(clone), frozenset())
+    collector.read()
+    return collector.collection()
 
 
 @pytest.fixture
