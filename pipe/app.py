@@ -168,11 +168,13 @@ class Pipe:
 
         number = _number(options, build)
         branches = (str(number) if number else "", build.branch or "", options.nx_branch or "")
+        given_groups = tuple(filter(None, (options.ci_execution_id, options.run_group)))
         wanted = Wanted(
-            tuple(filter(None, (options.ci_execution_id, options.run_group))) or (str(build.number),),
+            given_groups or (str(build.number),),
             options.ci_execution_env,
             tuple(filter(None, branches)),
             checkout.cloned(),
+            guess=not given_groups,
         )
         self._stop_at(end + _LAST_WORDS)
         try:
@@ -201,7 +203,7 @@ class Pipe:
         execution: CIPipelineExecution | None,
         debug: Callable[[str], None],
     ) -> Collection:
-        """Collect the runs, or what can be read of them in a good part of the time to `end`: they have to be written."""
+        """Collect the runs, or what can be read of them in a part of the time to `end`: they have to be written too."""
         collector = Collector(checkout, options, build, self.working_directory, _hosts(options))
         self._stop_at(self._share(end, _COLLECT_SHARE))
         with suppress(_OutOfTime):

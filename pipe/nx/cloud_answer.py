@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from operator import contains
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -18,7 +20,7 @@ from pipe.nx.values import moment, whole
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 SOURCE = "Nx Cloud"
 # The steps of one build clone one after another, the last perhaps hours after the execution was begun. What this keeps
@@ -58,15 +60,16 @@ class Wanted(NamedTuple):
     """Which execution is asked for.
 
     `groups` are the names that its run group can have, the likeliest first: of NX_CI_EXECUTION_ID and NX_RUN_GROUP
-    those that are set, else the build number. `environment` is NX_CI_EXECUTION_ENV, "" where it is not set. `branches`
-    are the names that Nx Cloud may know the build by: the pull request's number, the branch, NX_BRANCH. `since` is when
-    this step cloned the repository.
+    those that are set, else the build number. `environment` is NX_CI_EXECUTION_ENV, "" where it is not set; with
+    `guess` the group may have one that is not known. `branches` are the names that Nx Cloud may know the build by: the
+    pull request's number, the branch, NX_BRANCH. `since` is when this step cloned the repository.
     """
 
     groups: tuple[str, ...]
     environment: str
     branches: tuple[str, ...]
     since: datetime | None
+    guess: bool = False
 
 
 class Found(NamedTuple):
@@ -83,30 +86,29 @@ def find(answer: Mapping[str, Any], wanted: Wanted, api: str, hosts: frozenset[s
     have one) that the settings vouch for, in lower case.
     """
     listed = _objects(answer.get("ciPipelineExecutions"))
-    for group in wanted.groups:
-        if ours := [one for one in listed if _is_ours(one, group, wanted)]:
+    names = [(group, group if not wanted.environment else f"{group}-{wanted.environment}") for group in wanted.groups]
+    tests: list[Callable[[str], bool]] = [partial(contains, either) for either in names]
+    if wanted.guess and not wanted.environment:
+        tests += [partial(_has_environment, group) for group in wanted.groups]
+    for fits in tests:
+        if ours := [one for one in listed if _is_ours(one, fits, wanted.since)]:
             newest = max(ours, key=lambda one: moment(one.get("createdAt")) or datetime.min.replace(tzinfo=UTC))
             return _execution(newest, _Site(api, hosts))
     return None
 
 
-def _is_ours(execution: Mapping[str, Any], group: str, wanted: Wanted) -> bool:
+def _has_environment(group: str, name: str) -> bool:
+    return name.startswith(f"{group}-")
+
+
+def _is_ours(execution: Mapping[str, Any], fits: Callable[[str], bool], since: datetime | None) -> bool:
     """Whether a run group is the build's, and the execution not of an older build with the same number."""
     groups = _objects(execution.get("runGroups"))
-    if not any(_names(one.get("runGroup"), group, wanted.environment) for one in groups):
+    if not any(isinstance(name := one.get("runGroup"), str) and fits(name) for one in groups):
         return False
     times = [moment(one.get(key)) for one in (execution, *groups) for key in ("createdAt", "completedAt")]
     known = [time for time in times if time is not None]
-    return wanted.since is None or not known or max(known) >= wanted.since - _EARLIER_STEPS
-
-
-def _names(name: object, group: str, environment: str) -> bool:
-    """Whether a run group's name is the build's: its id alone, or followed by an environment."""
-    if not isinstance(name, str):
-        return False
-    if environment:
-        return name in (group, f"{group}-{environment}")
-    return name == group or name.startswith(f"{group}-")
+    return since is None or not known or max(known) >= since - _EARLIER_STEPS
 
 
 class _Site:

@@ -24,9 +24,13 @@ _WORDS = {
 
 
 def section(
-    execution: CIPipelineExecution | None, trouble: str | None, retried: Sequence[str], rows: int
+    execution: CIPipelineExecution | None, trouble: str | None, own: Sequence[Run], retried: Sequence[str], rows: int
 ) -> Iterator[str]:
-    """The pipeline execution's result and link, the runs that are no step's of this report, and suggested fixes."""
+    """The pipeline execution's result and link, its runs besides the step's `own`, and suggested fixes.
+
+    Without any link nobody knows which of Nx Cloud's runs are the step's own.
+    """
+    what = "what else this pipeline ran" if any(run.link for run in own) else "what this pipeline ran"
     if trouble:
         yield f"Nx Cloud: {code(trouble, limit=300)}"
     if execution is None:
@@ -36,10 +40,11 @@ def section(
         live = execution.link.live
         state = link(state, execution.link.url) if live else f"{state} {code(execution.link.url, limit=300)}"
     named = [(group, run) for group in execution.run_groups for run in group.runs]
-    yield f"**Nx Cloud**: {state}" + (" · what else this pipeline ran:" if named else "")
+    yield f"**Nx Cloud**: {state}" + (f" · {what}:" if named else "")
     several = [group.name for group, _ in named] if len(execution.run_groups) > 1 else ()
     if table := runs.overview([run for _, run in named], retried, rows, several):
         yield table
+    yield from runs.pages([run for _, run in named])
     for group in execution.run_groups[:rows]:
         if group.fix:
             yield _fix(group.fix)

@@ -110,14 +110,20 @@ def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, 
         middle = [
             runs.overview(summary.runs, summary.retried, detail.rows),
             *runs.notes(summary.runs, detail.rows, detail.lines),
-            *cloud.section(summary.execution, frame.cloud_trouble, summary.retried, detail.rows),
+            *cloud.section(summary.execution, frame.cloud_trouble, summary.runs, summary.retried, detail.rows),
             *_failures(summary, frame, detail),
             _reproduce(summary.failed, frame, detail),
             *(runs.reports(summary.runs) if detail.lines else []),
             _last_run_only(summary) if frame.last_run_only else "",
+            *([f"{hint.text}: {_command(hint.line)}" for hint in frame.hints] if _unexplained(summary) else []),
         ]
     parts = [first_line(summary, frame, detail.names), *middle, _footer(frame, now), marker(summary, frame, known).line]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _unexplained(summary: Summary) -> bool:
+    """Whether a reader is left without the reason."""
+    return summary.answer in (Answer.NOTHING_RAN, Answer.STEP_FAILED)
 
 
 def _last_run_only(summary: Summary) -> str:
@@ -187,7 +193,7 @@ def _elsewhere(task: Task, summary: Summary, frame: Frame) -> str:
     if (run := cloud.run_of(task, summary)) is None:
         return f"Its output was not recorded; see the {link('step log', frame.build.step_url)}."
     where = link("Nx Cloud", run.link.url) if run.link and run.link.live else "Nx Cloud"
-    return f"In another run of this pipeline: {code(runs.label(run))}. Its output is on {where}."
+    return f"In {code(runs.label(run))}, as Nx Cloud knows; its output is on {where}."
 
 
 @lru_cache(maxsize=_LADDER[0].sections)
@@ -244,7 +250,7 @@ def _nothing_found(frame: Frame, known: Known | None) -> list[str]:
     if frame.looked_in:
         parts.append("Looked in " + ", ".join(code(place) for place in frame.looked_in[:6]) + ".")
     parts += [f"Ignored: {code(line, limit=300)}" for line in frame.ignored[:6]]
-    parts += cloud.section(None, frame.cloud_trouble, (), 0)
+    parts += cloud.section(None, frame.cloud_trouble, (), (), 0)
     parts += [f"{hint.text}: {_command(hint.line)}" for hint in frame.hints]
     return parts
 

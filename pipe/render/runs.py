@@ -11,6 +11,7 @@ from pipe.render.text import count, duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_PAGES = 5  # on unknown hosts that are told
 _REPORTS = 3  # runs whose own report is told: the longest, and others
 _WORTH_IT = 1.0  # that took so many seconds
 
@@ -53,9 +54,16 @@ def notes(runs: Sequence[Run], rows: int, lines: int) -> list[str]:
             left_out = len(run.errors) - len(shown)
             told.append(f"**{code(label(run))}**")
             told.append(fence(shown) + (f"\n\n{count(left_out, 'more line')}" if left_out else ""))
-        if run.link and not run.link.live:
-            told.append(f"Run page, on a host that this pipe does not know: {code(run.link.url, limit=300)}")
+        told += pages([run])
     return told[: 2 * rows]
+
+
+def pages(runs: Sequence[Run]) -> list[str]:
+    """Pages that are no link, as nobody vouches for their host."""
+    unknown = dict.fromkeys(run.link.url for run in runs if run.link and not run.link.live)
+    return [
+        f"Run page, on a host that this pipe does not know: {code(url, limit=300)}" for url in list(unknown)[:_PAGES]
+    ]
 
 
 def reports(runs: Sequence[Run]) -> list[str]:

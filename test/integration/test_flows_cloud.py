@@ -133,7 +133,7 @@ def test_nothing_else_is_known(step: Step, nx_cloud: NxCloud) -> None:
     step.run(None, **environ)
     (comment,) = step.comments
     assert comment.startswith("✗ **Nx: 2 of 17 tasks failed:** `cart:test`, `web-e2e:e2e`\n\n**Nx Cloud**: ")
-    assert "Its output is on [Nx Cloud](https://cloud.nx.app/runs/AbCdEf1234)." in comment
+    assert "its output is on [Nx Cloud](https://cloud.nx.app/runs/AbCdEf1234)." in comment
 
 
 def test_waiting(step: Step, nx_cloud: NxCloud) -> None:

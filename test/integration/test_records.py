@@ -13,6 +13,7 @@ from pipe import build as build_module
 from pipe.checkout import Checkout
 from pipe.model import RunStatus
 from pipe.nx.collect import Collection, Collector
+from pipe.nx.hints import RECIPE
 from pipe.settings import Settings
 from test.workspaces import lay_out, times, variables
 
@@ -282,3 +283,37 @@ def test_recorder_that_is_never_called(clone: Path) -> None:
     assert collected(clone).notes == ("nx.json names the recorder, which Nx calls from 20.4 on; this is Nx 20.3",)
     (clone / "node_modules/nx/package.json").write_text('{"version": "20.4.0"}')
     assert collected(clone).notes == ()
+
+
+def test_failure_that_no_record_explains(step: Step) -> None:
+    """Where the step failed and its records are green, the line to add is told, in the log and in the comment."""
+    step.run(None)
+    path = write(step.clone)
+    path.write_text(path.read_text().replace('"failure","code":1', '"success","code":0'))
+    own = {"BITBUCKET_COMMIT": step.sandbox.pull_request.source_commit[:12]}
+    why = "The step failed and no record says why: a command that is killed, or fails before any task, leaves none"
+    assert f"  ! {why}. Keep what nx prints too: {RECIPE}" in step.again(BITBUCKET_EXIT_CODE="1", **own).log
+    (comment,) = step.comments
+    assert comment.startswith("✗ **Nx: the step failed (exit 1)** after 1 task succeeded")
+    assert why in comment
+    assert RECIPE in comment
+    assert why not in step.again(BITBUCKET_EXIT_CODE="0", **own).log
+
+
+def test_out_of_time(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before the time was over is reported, and that it was over is said."""
+    step.run(None)
+    write(step.clone)
+    (step.clone / ".nx-report/nx.log").write_text("x")
+
+    def read(*_: object, **__: object) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr("pipe.nx.printed.read", read)
+    log = step.again(BITBUCKET_EXIT_CODE="1", TIMEOUT="5", DRY_RUN="true").log
+    assert "✗ 1 of 1 task failed: api:test" in log
+    assert "  ! TIMEOUT was near before everything was read. Raise it, or name less in NX_LOGS" in log
+    (step.clone / ".nx-report/417-a-1-x.jsonl").unlink()
+    log = step.again(BITBUCKET_EXIT_CODE="1", TIMEOUT="5", DRY_RUN="true").log
+    assert "? no run found · the step failed (exit 1)\n" in log

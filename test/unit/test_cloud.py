@@ -73,7 +73,7 @@ def cipe(*groups: Any, **own: Any) -> dict[str, Any]:
 
 def wanted(group: str = "417", environment: str = "", since: datetime | None = None) -> Wanted:
     """What is asked for."""
-    return Wanted((group,) if group else (), environment, ("17", "feature/total"), since)
+    return Wanted((group,) if group else (), environment, ("17", "feature/total"), since, guess=True)
 
 
 def read(*executions: Any, want: Wanted | None = None, hosts: frozenset[str] = frozenset()) -> Found | None:
@@ -145,6 +145,16 @@ def test_all_groups_of_the_execution() -> None:
     found = read(cipe(group(RUN), group(runGroup="417-mac")), want=wanted(environment="linux"))
     assert found is not None
     assert [each.name for each in found.execution.run_groups] == ["417", "417-mac"]
+
+
+def test_name_that_begins_alike() -> None:
+    """A group of the very name wins over a newer one that begins like it, and given by hand no other counts."""
+    ours, other = cipe(group(runGroup="417"), status="FAILED"), cipe(group(runGroup="417-2"), status="SUCCEEDED")
+    other["createdAt"] = ms(CREATED + timedelta(hours=1))
+    found = read(other, ours)
+    assert found is not None
+    assert found.execution.status is RunStatus.FAILED
+    assert read(other, want=wanted()._replace(guess=False)) is None
 
 
 def test_two_names() -> None:

@@ -17,7 +17,7 @@ from test.language import runs
 from test.unit.test_comment import FRAME, NOW
 
 CIPE = Link("https://cloud.nx.app/cipes/67ebd9041d718113934c32c6", live=True)
-GREEN = "nx affected -t lint | 5s\n  a:lint success\n"
+GREEN = "nx affected -t lint | 5s | https://cloud.nx.app/runs/OurOwnRun1\n  a:lint success\n"
 RED = "nx affected -t e2e | FAILED | https://cloud.nx.app/runs/OtherRun01\n  shop:e2e failure\n"
 
 
@@ -48,8 +48,8 @@ def test_failure_in_another_step() -> None:
     assert f"**Nx Cloud**: [✗ failed]({CIPE.url}) · what else this pipeline ran:" in body
     assert "| `nx affected -t e2e` | [✗ 1 failed](https://cloud.nx.app/runs/OtherRun01) | – | 1 |" in body
     assert (
-        "**`shop:e2e`**\n\nIn another run of this pipeline: `nx affected -t e2e`. "
-        "Its output is on [Nx Cloud](https://cloud.nx.app/runs/OtherRun01)." in body
+        "**`shop:e2e`**\n\nIn `nx affected -t e2e`, as Nx Cloud knows; "
+        "its output is on [Nx Cloud](https://cloud.nx.app/runs/OtherRun01)." in body
     )
 
 
@@ -127,6 +127,20 @@ def test_fix() -> None:
     assert f"[Nx Cloud's fix]({where.url}) for `shop:e2e`, verified: `Wait for the @server │ to listen`" in body
     nowhere = fix._replace(link=None, description=None)
     assert "Nx Cloud's fix for `shop:e2e`, verified\n" in comment(summary(GREEN, execution(RED, "FAILED", nowhere)))
+
+
+def test_no_link_of_its_own() -> None:
+    """Without any link it is not known which runs are the step's own, and nothing else is claimed."""
+    body = comment(summary("nx lint\n  a:lint success\n", execution(RED, "FAILED")))
+    assert " · what this pipeline ran:" in body
+    assert "what else" not in body
+
+
+def test_run_on_an_unknown_host() -> None:
+    """The page of another step's run on an unknown host is shown as text."""
+    body = comment(summary(GREEN, execution(RED.replace("cloud.nx.app", "cloud.example"), "FAILED")))
+    assert "Run page, on a host that this pipe does not know: `https://cloud.example/runs/OtherRun01`" in body
+    assert "](https://cloud.example" not in body
 
 
 def test_unknown_host() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from pipe.model import CacheStatus, Link, Run, RunStatus, TaskStatus
@@ -13,7 +14,7 @@ from pipe.nx import run_json
 from pipe.nx.join import Kind, Source
 from pipe.nx.merge import merge as join_sources
 from pipe.nx.merge import name_by_hand
-from test.language import runs
+from test.language import START, runs
 
 CAPTURES = Path(__file__).parents[1] / "data" / "printed"
 
@@ -185,3 +186,35 @@ def test_by_hand_only_makes_it_worse() -> None:
     (red,) = runs("nx a\n  a:a failure")
     assert name_by_hand([red], None, RunStatus.SUCCEEDED)[0].status is RunStatus.FAILED
     assert name_by_hand([], "https://cloud.nx.app/runs/ZzZzZzZzZz", None) == ()
+
+
+def test_headline_and_command() -> None:
+    """A log's headline must be what the recorded command asks for, and where it is, few shared tasks are enough."""
+    other = replace(printed("?\n  a:build failure\n  b:build success"), targets=("build",), project_count=4)
+    own = replace(printed("?\n  web:e2e failure"), targets=("e2e",), projects=("web",))
+    record = recorded("nx run web:e2e\n  a:build failure\n  b:build success\n  web:e2e failure")
+    merged = merge(record, [other, own])
+    assert [run.command for run in merged] == [None, "nx run web:e2e"]
+    assert [len(run.tasks) for run in merged] == [2, 3]
+    record = recorded("nx affected --targets=lint,test --base=main\n  a:build failure\n  b:build success")
+    assert [run.command for run in merge(record, [other])] == [None, record.command]
+    record = recorded("npx nx run-many -t build -p a\n  a:build failure\n  b:build success")
+    assert [run.command for run in merge(record, [other])] == [record.command]
+
+
+def test_rest_of_a_run_in_another_log() -> None:
+    """A run whose log was cut and that goes on in another log is one run."""
+    record = recorded("nx test\n  a:test success\n  b:test failure\n  c:test success")
+    first = replace(printed("?\n  a:test success\n  b:test stopped"), cut=True, status=RunStatus.IN_PROGRESS)
+    second = printed("?\n  b:test failure\n  c:test success")
+    sources = [Source(Kind.RUN_JSON, "run.json", (record,)), Source(Kind.LOG, "a.log", (first,))]
+    (one,) = join_sources([*sources, Source(Kind.LOG, "b.log", (second,))])
+    assert one.run.status is RunStatus.FAILED
+
+
+def test_order_without_a_start() -> None:
+    """A record that tells only when its run ended stands in the order of the ends."""
+    early = replace(recorded("nx lint"), start=None, end=START, stated_tasks=0)
+    late = replace(recorded("nx test | 9s\n  a:test success"), start=START + timedelta(minutes=1))
+    sources = [Source(Kind.RECORD, name, (run,)) for name, run in (("a", late), ("b", early))]
+    assert [one.run.command for one in join_sources(sources)] == ["nx lint", "nx test"]
