@@ -24,7 +24,7 @@ _LEEWAY = timedelta(seconds=5)  # how much later than its log a run may seem to 
 _APART, _APART_SHARE = 10.0, 0.25
 _COMPARISONS = 1_000_000  # of a log's runs with those that are known
 # What a log's run may score with another source: that it is one run, and how sure that is.
-_FITS, _SAME_FAILURES, _SAME_LINK, _LATER = 2.0, 2.0, 100.0, 1e-6
+_FITS, _SAME_FAILURES, _SAME_CACHED, _SAME_LINK, _LATER = 2.0, 2.0, 0.5, 100.0, 1e-6
 _SURE = _FITS + _SAME_FAILURES + 1.0
 
 
@@ -39,7 +39,7 @@ def aligned(runs: Sequence[Joined], source: Source) -> dict[int, Joined]:
         against = _Against(one, source)
         for index, run in enumerate(source.runs):
             if (fit := against.fit(run)) is not None:
-                fits[index, at] = fit + index * _LATER
+                fits[index, at] = fit + (index + at) * _LATER
     matches = _best(fits, len(source.runs), len(known)) if fits else {}
     for (index, at), fit in sorted(fits.items()):
         if fit >= _SURE and index not in matches and at not in matches.values():
@@ -78,6 +78,7 @@ class _Against:
         self.printed = [part.run for part in known.of(Kind.LOG)]
         self.tasks = {task.id for task in self.exact.tasks} if self.exact else set()
         self.failed = _failed(self.exact) if self.exact else set()
+        self.cached = _cached(self.exact) if self.exact else set()
         self.words = words(self.exact.command) if self.exact and self.exact.command else None
         end = self.exact.end if self.exact else None
         self.too_late = bool(end and source.ended and end > source.ended + _LEEWAY)
@@ -110,7 +111,9 @@ class _Against:
         near = _nearness(exact, run)
         if share < alike or near is None:
             return None
-        return _FITS + share + near + (_SAME_FAILURES if self.failed == _failed(run) else 0.0)
+        failures = _SAME_FAILURES if self.failed == _failed(run) else 0.0
+        cached = _SAME_CACHED if self.cached == _cached(run) else 0.0
+        return _FITS + share + near + failures + cached
 
 
 def _nearness(exact: Run, run: Run) -> float | None:
@@ -127,6 +130,10 @@ def _same_print(one: Run, other: Run) -> bool:
 
 def _failed(run: Run) -> set[str]:
     return {task.id for task in run.by_status(TaskStatus.FAILURE)}
+
+
+def _cached(run: Run) -> set[str]:
+    return {task.id for task in run.tasks if task.cached}
 
 
 def _says(asked: list[str], run: Run) -> bool | None:

@@ -218,3 +218,20 @@ def test_order_without_a_start() -> None:
     late = replace(recorded("nx test | 9s\n  a:test success"), start=START + timedelta(minutes=1))
     sources = [Source(Kind.RECORD, name, (run,)) for name, run in (("a", late), ("b", early))]
     assert [one.run.command for one in join_sources(sources)] == ["nx lint", "nx test"]
+
+
+def test_same_command_again() -> None:
+    """Of two records of one command a log's run goes to the one with its cache hits, of equals to the last."""
+    first, again = (
+        replace(recorded(f"nx lint | {seconds}s\n  a:lint success {cache}"), start=START + timedelta(minutes=seconds))
+        for seconds, cache in ((2, "miss"), (1, "local"))
+    )
+    records = [Source(Kind.RECORD, name, (run,)) for name, run in (("1", again), ("2", first))]
+    for cache, which in (("local", again), ("miss", first)):
+        log = Source(Kind.LOG, "nx.log", (printed(f"?\n  a:lint success {cache}"),))
+        (one,) = [one for one in join_sources([*records, log]) if one.of(Kind.LOG)]
+        assert one.exact == which
+    same = [Source(Kind.RECORD, name, (replace(first, start=at),)) for name, at in (("1", START), ("2", first.start))]
+    (one,) = [one for one in join_sources([*same, log]) if one.of(Kind.LOG)]
+    assert one.exact is not None
+    assert one.exact.start == first.start
