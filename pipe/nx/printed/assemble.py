@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipe.model import RunStatus
 from pipe.nx import cloud_links
-from pipe.nx.printed import blocks
+from pipe.nx.printed import blocks, nesting
 from pipe.nx.printed.draft import Draft, key_of, task_of
 from pipe.nx.printed.words import (
     CLOUD_PROBLEMS,
@@ -46,6 +46,7 @@ class Assembler:
     def __init__(self, log: Log, hosts: frozenset[str]) -> None:
         self._log = log
         self._marks = log.marks
+        self._starters = nesting.Starters(log)
         self._hosts = hosts
         self._open: list[Draft] = []  # the outermost first
         self._done: list[Draft] = []
@@ -63,8 +64,15 @@ class Assembler:
             elif mark.kind == "badge":
                 self._badge(at, mark)
                 if len(self._done) > 2 * RECENT:
-                    yield from self._done[:RECENT]
+                    for run in self._done[:RECENT]:
+                        yield from self._starters.shown(run)
                     del self._done[:RECENT]
+        self._finish()
+        for run in self._done:
+            yield from self._starters.shown(run)
+
+    def _finish(self) -> None:
+        """Take what the end of the file says."""
         for run in self._open:
             self._give_up(run)
         if self._refusal is not None:
@@ -74,12 +82,17 @@ class Assembler:
             self._closed.errors.extend(self._trouble)
         if not self._open and (error := blocks.error_without_badge(self._log)):
             self._add(len(self._marks) - 1, RunStatus.FAILED).errors.extend(error)
-        yield from self._done
 
     def _give_up(self, run: Draft) -> None:
         """End a run that has no end in the file; what seemed to be nested in it were runs of their own."""
+        if run.outlived and not run.headers:
+            return  # no more than a start among another run's lines
         run.last = run.children[0].first if run.children else len(self._marks) - 1
         self._done.extend([run, *run.children])
+        run.children = []
+        for inner in self._open:
+            if inner.parent is run:
+                inner.parent = None
 
     def _push(self, at: int) -> Draft:
         if len(self._open) >= DEEPEST:
@@ -88,9 +101,14 @@ class Assembler:
             bottom.last = min(bottom.last, self._open[0].first)
         run = Draft(at, blocks.command(self._log, at))
         run.errors = self._told()
+        self._find_starter(run)
         run.distributed, self._distributed = self._distributed, False
         self._open.append(run)
         return run
+
+    def _find_starter(self, run: Draft) -> None:
+        found = self._starters.find(self._open, run.first)
+        run.parent, run.starter = found or (None, run.first)
 
     def _told(self) -> list[str]:
         """Hand over what was said of Nx Cloud."""
@@ -102,25 +120,23 @@ class Assembler:
     def _header(self, at: int, mark: Mark) -> None:
         if mark.echo:
             return
-        for depth in range(len(self._open) - 1, -1, -1):
-            run = self._open[depth]
-            if not run.can_have(mark.name):
-                continue
-            while len(self._open) > depth + 1:
-                run.children.append(self._open.pop())
-            if run.key is None and run.children and self._marks[run.first].name == mark.name:
-                # A task can't run itself: the first run of it was killed, and what seemed nested came after it.
-                # Known by its first task, it is the outermost.
-                self._give_up(self._open.pop())
-                break
-            run.add(at, mark.name)
-            return
+        run = nesting.run_with(self._open, mark.name)
+        killed = False
+        if run is not None:
+            run.children.extend(nesting.take_inner(self._open, run))
+            # A task can't run itself: the first run of it was killed, and what seemed nested came after it.
+            killed = run.key is None and bool(run.children) and self._marks[run.first].name == mark.name
+            if not killed:
+                run.add(at, mark.name)
+                return
+            self._open.remove(run)
+            self._give_up(run)
         late = self._closed
         if not self._open and late and mark.name in late.failed and late.place(mark.name) is None:
             # The end is on stderr (from 22.7 on) and came before a part of what went to stdout.
             late.add(at, mark.name)
             late.last = at + 1
-        elif not self._open:
+        elif killed or not self._open:
             self._closed = None
             self._push(at).add(at, mark.name)
 
@@ -185,7 +201,7 @@ class Assembler:
     def _start(self, at: int, what: re.Match[str]) -> None:
         top = self._open[-1] if self._open else None
         if what["end"] is None and top is not None:  # with a terminal the start is drawn again and again
-            if top.key == key_of(what):
+            if any(run.key == key_of(what) for run in self._open):
                 return
             run = top if top.key is None else self._push(at)
         else:
@@ -222,22 +238,28 @@ class Assembler:
         if depth is not None:
             run = self._open[depth]
             place = None if run.key is not None else run.place(task_of(what))
-            return self._inner(run, depth, place) if place else self._close(depth)
+            return self._inner(run, place, at) if place else self._close(run, at)
         earlier = self._earlier(what)
         if earlier is not None:
             return earlier
+        late = self._closed
+        if late is not None and self._marks[late.first].kind == "header" and (place := late.place(task_of(what))):
+            return self._inner(late, place, at)
         if not self._open:
-            self._push(at)
-            return self._close(0)
+            return self._close(self._push(at), at)
+        if what["verb"] != "Successfully ran" and (interrupted := nesting.take_interrupted(self._open, key_of(what))):
+            self._settle(interrupted, at)
+            return interrupted
         if all(run.key is None for run in self._open):
             if what["more"] or what["count"] or ", " in what["targets"]:
-                return self._close(0)  # its start is missing: the file begins later, or the style prints none
-        elif what["verb"] != "Successfully ran":
+                # Its start is missing: the file begins later, or the style prints none.
+                return self._close(self._open[0], at)
+        else:
             return self._foreign(at, what)
         return None
 
-    def _foreign(self, at: int, what: re.Match[str]) -> Draft:
-        """Add the failed run of something that a task ran: where the outer run never ends, it came after that."""
+    def _foreign(self, at: int, what: re.Match[str]) -> Draft | None:
+        """Add the run of something else: of a command at the same time, or of what a task ran if that failed."""
         task = f"{task_of(what)}:"
         headers = (
             place
@@ -248,24 +270,45 @@ class Assembler:
         run = Draft(at if first is None else first, None)
         if first is not None:
             run.add(first, self._marks[first].name)
-        self._open[-1].children.append(run)
+        self._find_starter(run)
+        if what["verb"] == "Successfully ran" and (first is None or run.parent is not None):
+            return None
+        if run.parent is None:
+            for other in self._open:
+                if first in other.headers[-FOREIGN:]:
+                    other.headers.remove(run.first)
+        self._settle(run, at)
         return run
 
-    def _close(self, depth: int) -> Draft:
-        """Take the run there off the stack, with all that is nested in it."""
-        run = self._open[depth]
-        del self._open[depth:]
-        (self._open[-1].children if self._open else self._done).append(run)
+    def _close(self, run: Draft, at: int) -> Draft:
+        """Take a run that ends there from the open ones, with all that is nested in it."""
+        nesting.take_inner(self._open, run)
+        self._open.remove(run)
+        self._settle(run, at)
         return run
 
-    def _inner(self, run: Draft, depth: int, place: int) -> Draft:
-        """Close the run that a task of a run started, whose first header is there."""
+    def _settle(self, run: Draft, at: int) -> None:
+        """Add a run that ends there to what it is nested in, or to the runs."""
+        parent = run.parent if run.parent in self._open else None
+        if parent is None:
+            run.parent = None
+            self._done.append(run)
+        else:
+            parent.children.append(run)
+        for other in self._open:
+            if not run.inside(other):
+                nesting.keep_apart(run, other, at)
+                other.outlived |= other.first > run.first
+
+    def _inner(self, run: Draft, place: int, at: int) -> Draft:
+        """Close the run whose first header, which seemed to be another's, is there."""
         inner = Draft(run.headers[place], blocks.command(self._log, run.headers[place]))
-        for at in run.headers[place:]:
-            inner.add(at, self._marks[at].name)
+        for header in run.headers[place:]:
+            inner.add(header, self._marks[header].name)
         del run.headers[place:]
-        del self._open[depth + 1 :]
-        run.children.append(inner)
+        nesting.take_inner(self._open, run)
+        self._find_starter(inner)
+        self._settle(inner, at)
         return inner
 
     def _earlier(self, what: re.Match[str]) -> Draft | None:

@@ -19,8 +19,8 @@ class Draft:
 
     __slots__ = (
         "children", "command", "count", "distributed", "end", "ended", "errors", "failed", "failed_count", "first",
-        "flaky", "headers", "index", "key", "last", "lines", "more", "not_run", "projects", "projects_set", "report",
-        "seconds", "stated", "status", "stopped", "targets",
+        "flaky", "headers", "index", "key", "last", "lines", "more", "not_run", "others", "outlived",
+        "parent", "projects", "projects_set", "report", "seconds", "starter", "stated", "status", "stopped", "targets",
     )  # fmt: skip
 
     def __init__(self, first: int, command: str | None) -> None:
@@ -52,6 +52,10 @@ class Draft:
         self.errors: list[str] = []
         self.lines: list[str] = []  # of the closing part, for the link
         self.children: list[Draft] = []  # runs that a task of it seems to have started
+        self.parent: Draft | None = None  # the run whose task seems to have started it, under the header there:
+        self.starter = first
+        self.outlived = False  # it began in another run that ended before it did
+        self.others: list[int] = []  # marks between its own of runs that printed at the same time
 
     def describe(self, what: re.Match[str]) -> None:
         """Take what a start or an end says of the run."""
@@ -77,8 +81,10 @@ class Draft:
 
     def can_have(self, task: str) -> bool:
         """Whether that task can be the run's, going by what its start said."""
-        if self.more or not self.projects:
-            return True
+        return self.more or not self.projects or self.names(task)
+
+    def names(self, task: str) -> bool:
+        """Whether its start names that task's project and target."""
         colon = task.find(":")
         while colon >= 0:
             if task[:colon] in self.projects_set and task[colon + 1 :].startswith(self.targets):
@@ -89,6 +95,13 @@ class Draft:
     def is_named(self, what: re.Match[str]) -> bool:
         """Whether an end names this run."""
         return self.key == key_of(what) if self.key is not None else self.place(task_of(what)) is not None
+
+    def inside(self, run: Draft) -> bool:
+        """Whether a task of that run seems to have started this one, or one that this is inside."""
+        parent = self.parent
+        while parent is not None and parent is not run:
+            parent = parent.parent
+        return parent is not None
 
     def worsen(self, status: RunStatus) -> None:
         """Take a result; the worst stays."""

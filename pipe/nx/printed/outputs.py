@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ class Room:
 class Outputs:
     """The outputs of some tasks of a run. They are held for every run with a failed task: nothing big is in them."""
 
-    __slots__ = ("_end", "_first", "_headers", "_last", "_log", "_places", "_prefixed", "_reasons")
+    __slots__ = ("_end", "_first", "_headers", "_last", "_log", "_others", "_places", "_prefixed", "_reasons")
 
     def __init__(self, log: Log, run: Draft, names: Container[str]) -> None:
         self._log = log
@@ -58,6 +59,7 @@ class Outputs:
         self._last = run.last
         self._end = run.end
         self._headers = run.headers
+        self._others = sorted(run.others)
         self._places: dict[str, list[int]] = {}  # which headers are a task's
         for place, at in enumerate(run.headers):
             if (name := log.marks[at].name) in names:
@@ -103,6 +105,8 @@ class Outputs:
         if self._log.marks[at].icon == CROSS:
             return self._log.marks[at + 1].start
         stop = self._headers[place + 1] if place + 1 < len(self._headers) else self._last
+        if (other := bisect_right(self._others, at)) < len(self._others):
+            stop = min(stop, self._others[other])
         return self._log.marks[self._end if at < self._end < stop else stop].start
 
     def exited(self, name: str, reach: int) -> bool:
