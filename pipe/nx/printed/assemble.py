@@ -244,7 +244,9 @@ class Assembler:
             return earlier
         late = self._closed
         if late is not None and self._marks[late.first].kind == "header" and (place := late.place(task_of(what))):
-            return self._inner(late, place, at)
+            self._moved += len(late.headers) - place
+            if self._moved <= MOST_MOVED:
+                return self._inner(late, place, at)
         if not self._open:
             return self._close(self._push(at), at)
         if what["verb"] != "Successfully ran" and (interrupted := nesting.take_interrupted(self._open, key_of(what))):
