@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 MB = 1 << 20
+REPEATS = 4
 ROOT = Path(__file__).parents[1]
 RATIO = 4.0
 # Where every line, and not one of 200, has to be looked at closer.
@@ -82,8 +83,8 @@ def python(code: str, *arguments: str) -> tuple[float, float, Any]:
 
 
 def grep(path: Path) -> float:
-    """CPU of grep on the file, in seconds: the better of two."""
-    return min(wait(["grep", "-c", "nx run", str(path)])[0] for _ in range(2))
+    """CPU of grep on the file, in seconds: the best of some."""
+    return min(wait(["grep", "-c", "nx run", str(path)])[0] for _ in range(REPEATS))
 
 
 def read(path: Path) -> Read:
@@ -162,7 +163,7 @@ def shape(name: str, parts: Callable[[], Iterator[bytes]], folder: Path) -> list
     """Make a log of one shape, read it, and give CPU and memory."""
     path = folder / "nx.log"
     make(path, parts())
-    theirs, ours = grep(path), min(read(path) for _ in range(2))
+    theirs, ours = grep(path), min(read(path) for _ in range(REPEATS))
     size = path.stat().st_size / MB
     path.unlink()
     took = f"{ours.cpu:.2f} s / {theirs:.2f} s"

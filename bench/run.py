@@ -121,6 +121,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
         clone = lay_out(Path(folder), VERSION, runs=(1, 2, 3, 4, 5, 6))
         figures = [cpu(sandbox, clone), *update(sandbox, clone), *big_log(sandbox, clone)]
+    with tempfile.TemporaryDirectory() as folder:
         figures += [*recorder(), *records.figures(Path(folder)), *logs.figures(Path(folder))]
     print(f"{'':44}{'measured':>10}{'limit':>8}")
     for figure in figures:
