@@ -34,16 +34,19 @@ def aligned(runs: Sequence[Joined], source: Source) -> dict[int, Joined]:
     Commands that ran at the same time can stand in another order; those that fit without doubt are taken then.
     """
     known = runs[: _COMPARISONS // max(len(source.runs), 1)]
+    printed = [_Facts(run) for run in source.runs] if known else []
     fits: dict[tuple[int, int], float] = {}
     for at, one in enumerate(known):
         against = _Against(one, source)
-        for index, run in enumerate(source.runs):
-            if (fit := against.fit(run)) is not None:
+        for index, its in enumerate(printed):
+            if (fit := against.fit(its)) is not None:
                 fits[index, at] = fit + (index + at) * _LATER
     matches = _best(fits, len(source.runs), len(known)) if fits else {}
+    taken = set(matches.values())
     for (index, at), fit in sorted(fits.items()):
-        if fit >= _SURE and index not in matches and at not in matches.values():
+        if fit >= _SURE and index not in matches and at not in taken:
             matches[index] = at
+            taken.add(at)
     return {index: known[at] for index, at in matches.items()}
 
 
@@ -68,52 +71,59 @@ def _best(fits: dict[tuple[int, int], float], rows: int, columns: int) -> dict[i
     return pairs
 
 
+class _Facts:
+    """What of a run is compared, taken from it once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.words = words(run.command) if run.command else None
+        self.tasks = {task.id for task in run.tasks if task.status is not TaskStatus.NOT_RUN}
+        self.failed = {task.id for task in run.by_status(TaskStatus.FAILURE)}
+        self.cached = {task.id for task in run.tasks if task.cached}
+
+
 class _Against:
     """A known run, to compare a log's runs with."""
 
     def __init__(self, known: Joined, source: Source) -> None:
-        self.known = known
-        self.exact = known.exact
+        self.exact = _Facts(known.exact) if known.exact else None
         self.links = known.links
         self.printed = [part.run for part in known.of(Kind.LOG)]
-        self.tasks = {task.id for task in self.exact.tasks} if self.exact else set()
-        self.failed = _failed(self.exact) if self.exact else set()
-        self.cached = _cached(self.exact) if self.exact else set()
-        self.words = words(self.exact.command) if self.exact and self.exact.command else None
-        end = self.exact.end if self.exact else None
+        end = known.exact.end if known.exact else None
         self.too_late = bool(end and source.ended and end > source.ended + _LEEWAY)
 
-    def fit(self, run: Run) -> float | None:
+    def fit(self, its: _Facts) -> float | None:
         """How well a log's run fits, None where the two cannot be one run."""
-        link = run.link.id if run.link else None
+        link = its.run.link.id if its.run.link else None
         if link and self.links:
             return _SAME_LINK if link in self.links else None
         # What stands in two logs is one run if the one is a copy of the other, or goes on where the other was cut.
-        if self.printed and not any(one.cut or _same_print(one, run) for one in self.printed):
+        if self.printed and not any(one.cut or _same_print(one, its.run) for one in self.printed):
             return None
         if self.exact is None:
             return _SURE
-        if self.too_late or (self.words and run.command and words(run.command) != self.words):
+        asked = self.exact.words
+        if self.too_late or (asked and its.words and its.words != asked):
             return None
-        says = _says(self.words, run) if self.words else None
-        return None if says is False else self._fit_tasks(self.exact, run, _ALIKE if says is None else _SOME)
+        says = _says(asked, its.run) if asked else None
+        return None if says is False else _fit_tasks(self.exact, its, _ALIKE if says is None else _SOME)
 
-    def _fit_tasks(self, exact: Run, run: Run, alike: float) -> float | None:
-        theirs = {task.id for task in run.tasks if task.status is not TaskStatus.NOT_RUN}
-        if not theirs and not self.tasks and exact.status is run.status is RunStatus.SUCCEEDED:
-            return _SURE  # both say that there was nothing to run
-        if not theirs or not self.tasks:
-            # The log names no task: what its headline says must be what the record holds.
-            named = bool(run.targets) and set(run.targets) <= {task.target or task.rest for task in exact.tasks}
-            return _FITS if named and not theirs else None
-        shared = len(theirs & self.tasks)
-        share = shared / len(theirs if run.cut else self.tasks if exact.cut else theirs | self.tasks)
-        near = _nearness(exact, run)
-        if share < alike or near is None:
-            return None
-        failures = _SAME_FAILURES if self.failed == _failed(run) else 0.0
-        cached = _SAME_CACHED if self.cached == _cached(run) else 0.0
-        return _FITS + share + near + failures + cached
+
+def _fit_tasks(exact: _Facts, its: _Facts, alike: float) -> float | None:
+    if not its.tasks and not exact.tasks and exact.run.status is its.run.status is RunStatus.SUCCEEDED:
+        return _SURE  # both say that there was nothing to run
+    if not its.tasks or not exact.tasks:
+        # The log names no task: what its headline says must be what the record holds.
+        held = {task.target or task.rest for task in exact.run.tasks}
+        return _FITS if its.run.targets and set(its.run.targets) <= held and not its.tasks else None
+    of = its.tasks if its.run.cut else exact.tasks if exact.run.cut else its.tasks | exact.tasks
+    share = len(its.tasks & exact.tasks) / len(of)
+    near = _nearness(exact.run, its.run)
+    if share < alike or near is None:
+        return None
+    failures = _SAME_FAILURES if exact.failed == its.failed else 0.0
+    cached = _SAME_CACHED if exact.cached == its.cached else 0.0
+    return _FITS + share + near + failures + cached
 
 
 def _nearness(exact: Run, run: Run) -> float | None:
@@ -126,14 +136,6 @@ def _nearness(exact: Run, run: Run) -> float | None:
 
 def _same_print(one: Run, other: Run) -> bool:
     return replace(one, sources=()) == replace(other, sources=())
-
-
-def _failed(run: Run) -> set[str]:
-    return {task.id for task in run.by_status(TaskStatus.FAILURE)}
-
-
-def _cached(run: Run) -> set[str]:
-    return {task.id for task in run.tasks if task.cached}
 
 
 def _says(asked: list[str], run: Run) -> bool | None:

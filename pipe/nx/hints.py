@@ -28,6 +28,7 @@ PLUGIN = '"plugins": ["nx-report-recorder"]'
 # which a pipe's container does not see.
 _CALLS_PLUGINS = (20, 4)
 _RECORD_AT_HOME = (23, 2)
+_NEWEST_MINOR = 9_999
 
 
 def hints(workspace: Workspace, search: Search, runs: Sequence[Run]) -> tuple[Hint, ...]:
@@ -50,9 +51,10 @@ def hints(workspace: Workspace, search: Search, runs: Sequence[Run]) -> tuple[Hi
         setting = "WORKSPACE_DIR: path/to/the/workspace"
         where = "There is no nx.json in the working directory or above it. Add to the pipe's variables"
         return (Hint(where, setting), capture)
-    known = workspace.installed
+    known, asked = workspace.installed, workspace.version
     # Of a version that is only asked for, `^23.0.0`, the newest may be the one that ran.
-    if (known or (workspace.version or _RECORD_AT_HOME)[:1]) < (_RECORD_AT_HOME if known else _RECORD_AT_HOME[:1]):
+    ran = known or (asked and (asked[0], _NEWEST_MINOR))
+    if ran and ran < _RECORD_AT_HOME:
         return (capture,)
     which = f"Nx {known[0]} keeps its" if known else "Nx 23.2 and later keep their"
     place = "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"

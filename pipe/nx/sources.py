@@ -153,9 +153,9 @@ class Search:
                 newest = (moment, run, directory)
         if newest is not None:
             _, run, directory = newest
-            self.found.append(Source(Kind.RUN_JSON, run.sources[0], (self.with_outputs(run, [directory]),)))
+            self.found.append(Source(Kind.RUN_JSON, run.sources[0], (self._with_outputs(run, [directory]),)))
 
-    def with_outputs(self, run: Run, directories: Sequence[str]) -> Run:
+    def _with_outputs(self, run: Run, directories: Sequence[str]) -> Run:
         """The run with the outputs of its failed tasks, which lie in a cache directory under the task's hash."""
         tasks, held = [], 0
         for task in run.tasks:
@@ -198,7 +198,7 @@ class Search:
                     continue
                 if attempts:
                     name = self.checkout.name(path)
-                    run = self.with_outputs(_run_of(attempts, name), directories)
+                    run = self._with_outputs(_run_of(attempts, name), directories)
                     self.found.append(Source(Kind.HISTORY, name, (run,)))
 
     # --- what the commands printed ------------------------------------------------------------------------------------

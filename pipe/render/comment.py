@@ -115,15 +115,10 @@ def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, 
             _reproduce(summary.failed, frame, detail),
             *(runs.reports(summary.runs) if detail.lines else []),
             _last_run_only(summary) if frame.last_run_only else "",
-            *([f"{hint.text}: {_command(hint.line)}" for hint in frame.hints] if _unexplained(summary) else []),
+            *(_hints(frame) if summary.answer is Answer.STEP_FAILED else []),
         ]
     parts = [first_line(summary, frame, detail.names), *middle, _footer(frame, now), marker(summary, frame, known).line]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _unexplained(summary: Summary) -> bool:
-    """Whether a reader is left without the reason."""
-    return summary.answer in (Answer.NOTHING_RAN, Answer.STEP_FAILED)
 
 
 def _last_run_only(summary: Summary) -> str:
@@ -251,8 +246,12 @@ def _nothing_found(frame: Frame, known: Known | None) -> list[str]:
         parts.append("Looked in " + ", ".join(code(place) for place in frame.looked_in[:6]) + ".")
     parts += [f"Ignored: {code(line, limit=300)}" for line in frame.ignored[:6]]
     parts += cloud.section(None, frame.cloud_trouble, (), (), 0)
-    parts += [f"{hint.text}: {_command(hint.line)}" for hint in frame.hints]
-    return parts
+    return parts + _hints(frame)
+
+
+def _hints(frame: Frame) -> list[str]:
+    """What to add, each with the line to copy."""
+    return [f"{hint.text}: {_command(hint.line)}" for hint in frame.hints]
 
 
 def _footer(frame: Frame, now: datetime) -> str:
