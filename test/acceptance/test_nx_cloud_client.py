@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -14,6 +13,7 @@ from pipe.app import Pipe, connect
 from pipe.clock import Clock
 from pipe.model import Link, RunStatus, TaskStatus
 from pipe.nx.cloud import Wanted, fetch
+from test.command import Ran, execute
 from test.conftest_tools import need
 from test.nx_cloud import NxCloud
 from test.workspaces import variables
@@ -127,22 +127,12 @@ def step(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Step]:
         _shell(clone, "npm install --no-audit --no-fund --prefer-offline", environ, check=True)
         ran = [_shell(clone, command, environ) for command in COMMANDS]
         _shell(clone, END, environ, check=True)
-        yield Step(nx_cloud, clone, [one.stdout for one in ran], [one.returncode for one in ran])
+        yield Step(nx_cloud, clone, [one.printed for one in ran], [one.code for one in ran])
 
 
-def _shell(
-    clone: Path, command: str, environ: dict[str, str], *, check: bool = False
-) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run(
-        ["sh", "-c", command],
-        cwd=clone,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert not check or ran.returncode == 0, ran.stdout
+def _shell(clone: Path, command: str, environ: dict[str, str], *, check: bool = False) -> Ran:
+    ran = execute(["sh", "-c", command], clone, environ)
+    assert not check or ran.code == 0, ran.printed
     return ran
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipe.nx.hints import RECIPE
+from test.command import Ran, execute
 from test.conftest_tools import need
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ FILES = {
 }
 
 
-def shell(clone: Path, command: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def shell(clone: Path, command: str, environ: dict[str, str]) -> Ran:
     """Run a line of a pipeline's script."""
-    return subprocess.run(["sh", "-c", command], cwd=clone, env=environ, capture_output=True, text=True, check=False)
+    return execute(["sh", "-c", command], clone, environ)
 
 
 @pytest.fixture(params=MAJORS, ids=lambda major: f"nx{major}")
@@ -89,9 +89,9 @@ def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dic
     }
     identity = "-c user.name=a -c user.email=a@example.com"
     made = shell(clone, f"git init -q && git add . && git {identity} commit -qm one", environ)
-    assert made.returncode == 0, made.stderr
+    assert made.code == 0, made.printed
     installed = shell(clone, "npm install --no-audit --no-fund --prefer-offline", environ)
-    assert installed.returncode == 0, installed.stderr
+    assert installed.code == 0, installed.printed
     return clone, environ
 
 
@@ -101,7 +101,7 @@ def test_the_comment_says_what_nx_printed(workspace: tuple[Path, dict[str, str]]
     exits = []
     for targets in ("build", "test build"):
         ran = shell(clone, RECIPE.replace("lint test build", targets).replace("affected", "run-many"), environ)
-        exits.append(ran.returncode)
+        exits.append(ran.code)
     assert exits == [0, 1]
     printed = re.sub(r"\x1b\[[0-9;]*m", "", (clone / ".nx-report/nx-{5b0e}.log").read_text())
     second = printed[printed.index("Running targets test, build") :]
@@ -131,7 +131,7 @@ def test_the_comment_says_what_nx_printed(workspace: tuple[Path, dict[str, str]]
 def test_record_alone(workspace: tuple[Path, dict[str, str]], step: Step) -> None:
     """Without a captured log the record of the last command is enough, and the comment says that it is the last."""
     clone, environ = workspace
-    assert shell(clone, "npx nx run-many -t test", environ).returncode == 1
+    assert shell(clone, "npx nx run-many -t test", environ).code == 1
     step.clone = clone
     step.again(BITBUCKET_EXIT_CODE="1")
     (body,) = step.comments

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from pipe.app import Pipe, connect
 from pipe.clock import Clock
+from test.command import SECONDS, execute
 from test.conftest_tools import need
 from test.workspaces import variables
 
@@ -102,6 +103,7 @@ class Workspace:
 
     def __init__(self, root: Path, nx: str, tarball: Path) -> None:
         self.root = root
+        self.program = str(root / "node_modules/.bin/nx")
         for name, text in FILES.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,25 +125,24 @@ class Workspace:
             "STARTED": str(root.parent / "started"),
         }
         install = ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline"]
-        done = subprocess.run(install, cwd=root, env=self.environ, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        done = execute(install, root, self.environ)
+        assert done.code == 0, done.printed
         self.version = json.loads((root / "node_modules/nx/package.json").read_text())["version"]
         self.major, self.minor = map(int, self.version.split(".")[:2])
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start an nx command."""
-        command = [str(self.root / "node_modules/.bin/nx"), *arguments]
-        out, err = subprocess.PIPE, subprocess.STDOUT
-        return subprocess.Popen(command, cwd=self.root, env=self.environ, stdout=out, stderr=err, text=True)
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start an nx command whose output nobody reads."""
+        none = subprocess.DEVNULL
+        return subprocess.Popen([self.program, *arguments], cwd=self.root, env=self.environ, stdin=none, stdout=none)
 
     def nx(self, *arguments: str) -> Command:
         """Run an nx command."""
         before = set(self.records())
-        process = self.start(*arguments)
-        printed = re.sub(r"\x1b\[[0-9;]*m", "", process.communicate()[0])
+        ran = execute([self.program, *arguments], self.root, self.environ)
         new = set(self.records()) - before
         assert len(new) <= 1
-        return Command(process.returncode, printed, [line for path in new for line in read(path)])
+        printed = re.sub(r"\x1b\[[0-9;]*m", "", ran.printed)
+        return Command(ran.code, printed, [line for path in new for line in read(path)])
 
     def records(self) -> list[Path]:
         """The records so far; nothing else lies there but the .gitignore."""
@@ -245,7 +246,7 @@ def test_two_commands_at_once(workspace: Workspace) -> None:
     before = set(workspace.records())
     processes = [workspace.start("run", name) for name in ("core:test", "cart:build")]
     for process in processes:
-        process.communicate()
+        process.wait(SECONDS)
     records = [list(read(path)) for path in set(workspace.records()) - before]
     assert sorted(record[0]["command"] for record in records) == ["nx run cart:build", "nx run core:test"]
 
@@ -277,7 +278,7 @@ def test_what_the_pipe_reports(workspace: Workspace) -> None:
 def test_command_within_a_task(workspace: Workspace) -> None:
     """A command that a task starts names that task, and its failure is no failure where the task swallows it."""
     before = set(workspace.records())
-    assert workspace.start("run", "cart:ci").wait() == 0
+    assert workspace.start("run", "cart:ci").wait(SECONDS) == 0
     records = [list(read(path)) for path in set(workspace.records()) - before]
     assert {record[0]["command"]: record[0]["inside"] for record in records} == {
         "nx run cart:ci": None,
@@ -299,7 +300,7 @@ def test_interrupted(workspace: Workspace) -> None:
     process = workspace.start("run-many", "-t", "build,serve")
     assert select.select([fifo], [], [], 60)[0], "the task was not started"
     process.send_signal(signal.SIGTERM)
-    process.communicate()
+    process.wait(SECONDS)
     os.close(fifo)
     assert process.returncode != 0
     new = set(workspace.records()) - before
