@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench import Figure
+from bench.process import measure
 from test.workspaces import capture
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MB = 1 << 20
 REPEATS = 4
+ENVIRON = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 ROOT = Path(__file__).parents[1]
 RATIO = 4.0
 # Where every line, and not one of 200, has to be looked at closer.
@@ -59,32 +60,18 @@ class Read(NamedTuple):
     outputs: int
 
 
-def wait(command: list[str]) -> tuple[float, str]:
-    """Run a command; CPU in seconds and what it printed. Raises RuntimeError where it fails."""
-    environ = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        printed = output.read().decode(errors="replace")
-    if process.returncode > 1 or (process.returncode and command[0] != "grep"):
-        raise RuntimeError(printed)
-    return usage.ru_utime + usage.ru_stime, printed
-
-
 def python(code: str, *arguments: str) -> tuple[float, float, Any]:
     """Run a piece of Python; CPU in seconds, peak memory in MB, and the JSON that it prints."""
-    # Of its own memory: what wait4 gives is at least that of the process that started it.
+    # Of its own memory alone, not of the process that started it.
     peak = "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
-    cpu, printed = wait([sys.executable, "-I", "-c", f"{code}\n{peak}", *arguments])
-    found, memory = printed.splitlines()
-    return cpu, int(memory) / 1024, json.loads(found)
+    usage = measure([sys.executable, "-I", "-c", f"{code}\n{peak}", *arguments], ENVIRON)
+    found, memory = usage.printed.splitlines()
+    return usage.cpu, int(memory) / 1024, json.loads(found)
 
 
 def grep(path: Path) -> float:
     """CPU of grep on the file, in seconds: the best of some."""
-    return min(wait(["grep", "-c", "nx run", str(path)])[0] for _ in range(REPEATS))
+    return min(measure(["grep", "-c", "nx run", str(path)], ENVIRON).cpu for _ in range(REPEATS))
 
 
 def read(path: Path) -> Read:
@@ -211,13 +198,13 @@ def lines(folder: Path) -> list[Figure]:
     """Read logs of more and more tasks, one of a hundred failed."""
     path = folder / "nx.log"
 
-    def measure(header: bytes, tasks: int) -> float:
+    def once(header: bytes, tasks: int) -> float:
         make(path, run(tasks, header, _failing, range(0, tasks, 100)))
         return min(read(path).call for _ in range(max(3, 15_000 // tasks)))
 
     return [
-        linear("log, ticks", lambda tasks: measure(TICK, tasks)),
-        linear("log, headers", lambda tasks: measure(HEADER, tasks)),
+        linear("log, ticks", lambda tasks: once(TICK, tasks)),
+        linear("log, headers", lambda tasks: once(HEADER, tasks)),
     ]
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
 import tempfile
 from pathlib import Path
 from statistics import median
 
 from bench import Figure
+from bench.process import measure
 
 RECORDER = Path(__file__).parents[1] / "recorder" / "index.js"
 EMPTY = "module.exports = { name: 'empty', postTasksExecution: async () => {} };"
@@ -66,13 +66,11 @@ def _cpu(plugin: Path, tasks: int, size: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         # The heap that a large command needs, plugin or not.
         command = ["node", "--max-old-space-size=4000", "-e", CALL, str(plugin), folder, str(tasks), str(size)]
-        process = subprocess.Popen(command, env=_environment())
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        usage = measure(command, _environment())
         records = [path.stat().st_size for path in Path(folder).glob(".nx-report/*.jsonl")]
-        if process.returncode or (plugin == RECORDER) != (sum(records) > tasks * size):
+        if (plugin == RECORDER) != (sum(records) > tasks * size):
             raise RuntimeError(f"{plugin.name} left records of {records} bytes")
-    return usage.ru_utime + usage.ru_stime
+    return usage.cpu
 
 
 def recorder() -> list[Figure]:

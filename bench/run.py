@@ -8,22 +8,22 @@ flags, in turn, medians of several. The sandbox answers from this process, the p
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from bench import Figure, logs, records
+from bench.process import measure
 from bench.recorder import recorder
 from test.sandbox import Sandbox
 from test.workspaces import COMMIT, capture, lay_out, times, variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from bench.process import Usage
 
 REPEATS = 15
 VERSION = "24.0.6"
@@ -35,29 +35,9 @@ PIPE = (
 TOOLKIT = "import bitbucket_pipes_toolkit"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What one process took: CPU and wall time in seconds, peak resident memory in MB."""
-
-    cpu: float
-    wall: float
-    memory: float
-
-
 def run(code: str, environ: Mapping[str, str], folder: Path) -> Usage:
     """Run a piece of Python in a process of its own; raises RuntimeError where it fails."""
-    with tempfile.TemporaryFile() as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", code], env=environ, cwd=folder, stdout=output, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            raise RuntimeError(output.read().decode(errors="replace"))
-    return Usage(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+    return measure([sys.executable, "-I", "-c", code], environ, folder)
 
 
 def report(sandbox: Sandbox, clone: Path, build: int) -> Usage:

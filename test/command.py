@@ -1,8 +1,8 @@
 """Other programs' commands, run so that none of them can hold up the tests.
 
 A command's output goes to a file and not to a pipe: whatever it leaves behind in the background may keep the other end
-of a pipe open for ever. A command that does not end is killed, with all that it started, and run once more; npm and Nx
-were seen to stop for good, once in many runs.
+of a pipe open for ever. A command that does not end is killed, with all that it started, and run once more: a run of
+the tests once stood still where npm and Nx work, and was ended from outside an hour later.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 240  # more than any command here takes on a slow machine with an empty npm cache
+TRIES = 2
 
 
 class Ran(NamedTuple):
@@ -32,16 +33,14 @@ class Hung(AssertionError):
     """A command that did not end, each time it was run."""
 
 
-def execute(
-    command: Sequence[str], cwd: Path, environ: Mapping[str, str], *, seconds: float = SECONDS, tries: int = 2
-) -> Ran:
+def execute(command: Sequence[str], cwd: Path, environ: Mapping[str, str], *, seconds: float = SECONDS) -> Ran:
     """Run a command to its end, without input; raises Hung with what it printed where it has none within `seconds`."""
     printed = ""
-    for _ in range(tries):
+    for _ in range(TRIES):
         code, printed = _once(command, cwd, environ, seconds)
         if code is not None:
             return Ran(code, printed)
-    message = f"{tries} times no end within {seconds} s: {' '.join(command)}\n{printed}"
+    message = f"{TRIES} times no end within {seconds} s: {' '.join(command)}\n{printed}"
     raise Hung(message)
 
 
@@ -57,10 +56,8 @@ def _once(command: Sequence[str], cwd: Path, environ: Mapping[str, str], seconds
             start_new_session=True,
         )
         try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            code = None
-        else:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
             code = process.returncode
         finally:
             with contextlib.suppress(ProcessLookupError):

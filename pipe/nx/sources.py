@@ -54,6 +54,11 @@ class Search:
         """Say why a file does not count."""
         self.ignored.append(f"{self.checkout.name(path)}: {why}")
 
+    def give_up(self, path: str, problem: Exception) -> None:
+        """Say what is wrong with a source that might tell of a run."""
+        self.ignore(path, str(problem))
+        self.unreadable = True
+
     def belongs(self, path: str, ended: datetime | None) -> bool:
         """Whether a source that ended then is of this build; says so where it is not, or where nobody can know."""
         if self.cloned is None or ended is None:
@@ -65,11 +70,11 @@ class Search:
         self.ignore(path, f"ended {_utc(ended)}, before this build's clone at {_utc(self.cloned)}")
         return False
 
-    # --- the recorder's records ---------------------------------------------------------------------------------------
-
     def of(self, kind: Kind) -> list[Source]:
         """What was read of that kind."""
         return [source for source in self.found if source.kind is kind]
+
+    # --- the recorder's records ---------------------------------------------------------------------------------------
 
     def read_records(self, bases: Iterable[str]) -> None:
         """Read the records of this step, in any of these folders."""
@@ -84,8 +89,7 @@ class Search:
                 try:
                     head, run = self._record(path, seen, room)
                 except (Unreadable, ValueError) as problem:
-                    self.ignore(path, str(problem))
-                    self.unreadable = True
+                    self.give_up(path, problem)
                     continue
                 if run is not None:
                     room -= sum(len(task.output or "") for task in run.tasks)
@@ -144,8 +148,7 @@ class Search:
             try:
                 run = run_json.read(self.checkout.read(path, _RUN_JSON_LIMIT), self.checkout.name(path))
             except (Unreadable, ValueError) as problem:
-                self.ignore(path, str(problem))
-                self.unreadable = True
+                self.give_up(path, problem)
                 continue
             ended = run.end or self.checkout.modified(path)
             moment = ended or datetime.fromtimestamp(0, UTC)
@@ -193,8 +196,7 @@ class Search:
                     database = self.checkout.read(path, history.DATABASE_LIMIT)
                     attempts = history.read(database, waiting, self.cloned)
                 except (Unreadable, ValueError) as problem:
-                    self.ignore(path, str(problem))
-                    self.unreadable = True
+                    self.give_up(path, problem)
                     continue
                 if attempts:
                     name = self.checkout.name(path)
