@@ -6,7 +6,8 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import requests
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     from test.sandbox import Answer
 
 _OTHER = "0123456789abcdef0123456789abcdef01234567"
+_DATA: list[dict[str, Any]] = [
+    {"title": "Green", "type": "BOOLEAN", "value": False},
+    {"title": "At", "type": "DATE", "value": 1_795_460_520_000},
+    {"title": "Took", "type": "DURATION", "value": 243_000},
+    {"title": "Build", "type": "LINK", "value": {"text": "417", "href": "https://ci.example/417"}},
+    {"title": "Failed", "type": "NUMBER", "value": 2},
+    {"title": "Cached", "type": "PERCENTAGE", "value": 65.9},
+    {"title": "Step", "type": "TEXT", "value": "test"},
+    {"title": "Run", "value": "3"},
+    {"title": "Tasks", "value": 41},
+    {"title": "Final", "value": True},
+]
 _START = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
 
 
@@ -37,6 +50,12 @@ class _Client:
 
     def __call__(self, method: str, path: str, json: Any = None, **options: Any) -> requests.Response:
         return self.session.request(method, self._root + path, json=json, timeout=10, **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.close()
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -75,13 +94,20 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[_Client]:
     """Give a client with the API token."""
-    made = _Client(sandbox)
-    yield made
-    made.session.close()
+    with _Client(sandbox) as made:
+        yield made
 
 
 def _status(**changes: Any) -> dict[str, Any]:
     return {"key": "nx", "state": "FAILED", "url": "https://ci.example/417", "refname": "feature/cart-totals"} | changes
+
+
+def _comment(raw: str) -> dict[str, Any]:
+    return {"content": {"raw": raw}}
+
+
+def _report(**changes: Any) -> dict[str, Any]:
+    return {"title": "Nx", "details": "cart:test failed", "result": "FAILED", "report_type": "TEST"} | changes
 
 
 def _head(sandbox: Sandbox) -> str:
@@ -118,7 +144,20 @@ def test_every_operation_keeps_to_the_contract(contract: Contract, sandbox: Sand
     ]
     sandbox.repository.commit_index = CommitIndex.INDEXING
     done.append(client("GET", f"/commit/{head}/pullrequests"))
+    full = _report(
+        reporter="Nx Report", link="https://ci.example/417", logo_url="https://ci.example/logo.svg", data=_DATA
+    )
+    done += [
+        client("PUT", f"/commit/{head}/reports/nx-17", full | {"remote_link_enabled": True}),
+        client("PUT", f"/commit/{head}/reports/nx-17", _report(result="PENDING")),
+        client("GET", f"/commit/{head}/reports/nx-17"),
+        client("GET", f"/commit/{head}/reports"),
+        client("GET", f"/commit/{head}/reports?pagelen=100&fields=values.external_id,values.data,next"),
+        client("DELETE", f"/commit/{head}/reports/nx-17"),
+        client("DELETE", f"/commit/{head}/reports/nx-17"),
+    ]
     expected = [201, 200, 200, 200, 200, 200, 200, 200, 200, 204, 200, 201, 200, 200, 200, 200, 200, 202]
+    expected += [200, 200, 200, 200, 200, 204, 204]
     assert [answer.status_code for answer in done] == expected
     assert [problem for exchange in sandbox.requests for problem in contract.problems(exchange)] == []
 
@@ -145,7 +184,19 @@ def test_error_answers_keep_to_the_contract(contract: Contract, sandbox: Sandbox
     _Client(sandbox, _Bearer(narrow))("GET", "/pullrequests/17")
     sandbox.repository.commit_index = CommitIndex.MISSING
     client("GET", f"/commit/{_head(sandbox)}/pullrequests")
+    reports = f"/commit/{_head(sandbox)}/reports"
+    client("PUT", f"{reports}/nx", _report(result="RED"))
+    client("GET", f"{reports}/nx")
+    client("GET", f"/commit/{_OTHER}/reports")
+    sandbox.repository.strict_deletion = True
+    client("DELETE", f"{reports}/nx")
+    sandbox.repository.reports_refused.add(sandbox.api_token.user)
+    client("PUT", f"{reports}/nx", _report())
+    client("GET", reports)
+    client("GET", f"{reports}/nx")
+    client("DELETE", f"{reports}/nx")
     expected = [400, 400, 403, 403, 404, 404, 400, 400, 403, 404, 404, 401, 401, 403, 404]
+    expected += [400, 404, 404, 404, 403, 403, 403, 403]
     assert [exchange.status for exchange in sandbox.requests] == expected
     assert [problem for exchange in sandbox.requests for problem in contract.response_problems(exchange)] == []
 
@@ -163,6 +214,12 @@ def test_error_answers_keep_to_the_contract(contract: Contract, sandbox: Sandbox
         (("POST", f"/commit/{_OTHER}/statuses/build", {"key": "a", "state": "FAILED"}), "'url' is a required property"),
         (("POST", f"/commit/{_OTHER}/statuses/build", _status(state="RED")), "'RED' is not one of"),
         (("GET", "/pullrequests?state=RED", None), "'RED' is not one of"),
+        (("PUT", f"/commit/{_OTHER}/reports/nx", {"title": "Nx", "result": "RED"}), "'RED' is not one of"),
+        (("PUT", f"/commit/{_OTHER}/reports/nx", {"title": "Nx", "x": 1}), "'x' was unexpected"),
+        (
+            ("PUT", f"/commit/{_OTHER}/reports/nx", {"title": "Nx", "data": [{"type": "FLOAT"}]}),
+            "'FLOAT' is not one of",
+        ),
         (("GET", "/pullrequests/seventeen", None), "seventeen"),
         (("GET", "/pull-requests", None), "Path not found"),
     ],
@@ -414,6 +471,245 @@ def test_refname_is_part_of_a_build_status_identity(sandbox: Sandbox, client: _C
     assert client("PUT", f"{path}/nx", _status()).status_code == 500
 
 
+# Reports
+
+
+def test_a_report_is_put_read_replaced_and_deleted(sandbox: Sandbox, client: _Client) -> None:
+    """A PUT under a key makes the report or replaces it whole; it keeps its place, its UUID and when it was made."""
+    reports = f"/commit/{_head(sandbox)}/reports"
+    made = client("PUT", f"{reports}/nx", _report(data=_DATA)).json()
+    assert made | _report(data=_DATA) | {"type": "report", "external_id": "nx"} == made
+    assert (made["uuid"][0], made["uuid"][-1], made["created_on"]) == ("{", "}", made["updated_on"])
+    client("PUT", f"{reports}/other", _report())
+    changed = client("PUT", f"{reports}/nx", {"title": "Nx again"}).json()
+    assert {name for name in made if name not in changed} == {"details", "result", "report_type", "data"}
+    assert (changed["title"], changed["uuid"], changed["created_on"]) == ("Nx again", made["uuid"], made["created_on"])
+    assert changed["updated_on"] > made["updated_on"]
+    assert client("GET", f"{reports}/nx").json() == client("GET", f"{reports}/{made['uuid']}").json() == changed
+    assert [value["external_id"] for value in client("GET", reports).json()["values"]] == ["nx", "other"]
+    assert client("DELETE", f"{reports}/nx").status_code == 204
+    assert client("GET", f"{reports}/nx").status_code == 404
+    assert [value["external_id"] for value in client("GET", reports).json()["values"]] == ["other"]
+
+
+def test_reports_belong_to_one_commit_by_its_full_hash(sandbox: Sandbox, client: _Client) -> None:
+    """Another commit has reports of its own under the same keys; abbreviated and unknown hashes are 404."""
+    head, base = _head(sandbox), sandbox.pull_request.destination_commit
+    client("PUT", f"/commit/{head}/reports/nx", _report())
+    client("PUT", f"/commit/{base}/reports/nx", _report(title="Base"))
+    assert [value["title"] for value in client("GET", f"/commit/{head}/reports").json()["values"]] == ["Nx"]
+    assert client("DELETE", f"/commit/{base}/reports/nx").status_code == 204
+    assert client("GET", f"/commit/{head}/reports/nx").status_code == 200
+    for commit in (head[:12], _OTHER):
+        for method, path in (("GET", ""), ("GET", "/nx"), ("PUT", "/nx"), ("DELETE", "/nx")):
+            assert client(method, f"/commit/{commit}/reports{path}", _report()).status_code == 404
+
+
+def test_reports_come_in_pages_by_query(sandbox: Sandbox, client: _Client) -> None:
+    """Ten by default, up to 100 with `pagelen`; `q` and `fields` work as on the other lists."""
+    for number in range(12):
+        sandbox.repository.put_report(sandbox.author, _head(sandbox), f"nx-{number}", _report())
+    path = f"/commit/{_head(sandbox)}/reports"
+    first = client("GET", path).json()
+    second = client.session.get(first["next"], timeout=10).json()
+    assert (len(first["values"]), len(second["values"]), "next" in second) == (10, 2, False)
+    assert len(client("GET", f"{path}?pagelen=100").json()["values"]) == 12
+    assert client("GET", f"{path}?pagelen=101").status_code == 400
+    found = client("GET", path, params={"q": 'external_id~"nx-1"', "fields": "values.external_id"}).json()
+    assert found == {"values": [{"external_id": "nx-1"}, {"external_id": "nx-10"}, {"external_id": "nx-11"}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"title": "t" * 451}, "title", "Ensure this value has at most 450 characters (it has 451)."),
+        ({"title": ""}, "title", "This field is required."),
+        ({"details": "d" * 2001}, "details", "Ensure this value has at most 2000 characters (it has 2001)."),
+        ({"reporter": "r" * 451}, "reporter", "Ensure this value has at most 450 characters (it has 451)."),
+        ({"result": "PASS"}, "result", "Select a valid choice. PASS is not one of the available choices."),
+        ({"report_type": "LINT"}, "report_type", "Select a valid choice. LINT is not one of the available choices."),
+        ({"link": "javascript:alert(1)"}, "link", "Enter a valid URL."),
+        ({"link": "/417"}, "link", "Enter a valid URL."),
+        ({"link": "https://ci.example/a b"}, "link", "Enter a valid URL."),
+        ({"link": "http://[1/"}, "link", "Enter a valid URL."),
+        ({"link": "http://localhost:29418/417"}, "link", "Enter a valid URL."),
+        ({"link": "https://LocalHost./"}, "link", "Enter a valid URL."),
+        ({"logo_url": "http://localhost/logo.svg"}, "logo_url", "Enter a valid URL."),
+        ({"data": [*_DATA, _DATA[0]]}, "data", "Ensure this field has no more than 10 elements."),
+    ],
+)
+def test_limits_of_a_report(
+    sandbox: Sandbox, client: _Client, change: dict[str, Any], field: str, message: str
+) -> None:
+    """One too many, or a value that is none, is a 400 that names the field, and nothing is written."""
+    answer = client("PUT", f"/commit/{_head(sandbox)}/reports/nx", _report(**change))
+    assert answer.status_code == 400
+    assert answer.json()["error"] == {"message": f"{field}: {message}", "fields": {field: [message]}}
+    assert sandbox.repository.reports == {}
+
+
+def test_a_report_needs_a_title_and_a_key_of_bounded_length(sandbox: Sandbox, client: _Client) -> None:
+    """A body without title, one that is no object, and a key of 451 characters are 400."""
+    reports = f"/commit/{_head(sandbox)}/reports"
+    untitled = client("PUT", f"{reports}/nx", {"details": "a"})
+    assert (untitled.status_code, untitled.json()["error"]["fields"]) == (400, {"title": "required key not provided"})
+    assert client("PUT", f"{reports}/nx", [_report()]).status_code == 400
+    assert client("PUT", f"{reports}/{'k' * 451}", _report()).status_code == 400
+    assert sandbox.repository.reports == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"type": "report"}, "extra keys not allowed"),
+        ({"external_id": "nx"}, "extra keys not allowed"),
+        ({"uuid": "{1}"}, "extra keys not allowed"),
+        ({"created_on": "2026-11-23T19:00:00+00:00"}, "extra keys not allowed"),
+        ({"annotations": []}, "extra keys not allowed"),
+        ({"details": None}, "expected str"),
+        ({"remote_link_enabled": "yes"}, "expected bool"),
+        ({"data": {}}, "expected list"),
+    ],
+)
+def test_a_report_holds_nothing_else(sandbox: Sandbox, client: _Client, change: dict[str, Any], message: str) -> None:
+    """Keys that the server makes itself, unknown ones and values of another kind are 400, and nothing is written."""
+    answer = client("PUT", f"/commit/{_head(sandbox)}/reports/nx", _report(**change))
+    assert (answer.status_code, answer.json()["error"]["fields"]) == (400, dict.fromkeys(change, message))
+    assert sandbox.repository.reports == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "t" * 450},
+        {"details": "d" * 2000},
+        {"data": _DATA},
+        {"data": [{"title": "Cached", "type": "PERCENTAGE", "value": value} for value in (0, 100)]},
+        {"link": "http://127.0.0.1:8080/acme/shop/pull-requests/17"},
+        {"link": "https://bitbucket.org/acme/shop/pipelines/results/417"},
+    ],
+)
+def test_a_report_at_its_limit_is_taken(sandbox: Sandbox, client: _Client, change: dict[str, Any]) -> None:
+    """The longest allowed values are stored whole, and links to the sandbox itself are links."""
+    answer = client("PUT", f"/commit/{_head(sandbox)}/reports/nx", _report(**change))
+    assert answer.status_code == 200
+    assert answer.json() | change == answer.json()
+
+
+@pytest.mark.parametrize(
+    ("datum", "where"),
+    [
+        ("text", ""),
+        ({"title": "a"}, ".value"),
+        ({"type": "TEXT", "value": "a"}, ".title"),
+        ({"title": "a", "value": "a", "x": 1}, ".x"),
+        ({"title": "a", "type": "FLOAT", "value": 1}, ".type"),
+        ({"title": "a", "value": None}, ".value"),
+        ({"title": "a", "value": {"text": "a", "href": "https://ci.example"}}, ".value"),
+        ({"title": "a", "type": "BOOLEAN", "value": "true"}, ".value"),
+        ({"title": "a", "type": "DATE", "value": "2026-11-23"}, ".value"),
+        ({"title": "a", "type": "DURATION", "value": "243000"}, ".value"),
+        ({"title": "a", "type": "NUMBER", "value": "2"}, ".value"),
+        ({"title": "a", "type": "NUMBER", "value": True}, ".value"),
+        ({"title": "a", "type": "PERCENTAGE", "value": 100.1}, ".value"),
+        ({"title": "a", "type": "PERCENTAGE", "value": -1}, ".value"),
+        ({"title": "a", "type": "TEXT", "value": 3}, ".value"),
+        ({"title": "a", "type": "LINK", "value": "https://ci.example"}, ".value"),
+        ({"title": "a", "type": "LINK", "value": {"href": "https://ci.example"}}, ".value.text"),
+        ({"title": "a", "type": "LINK", "value": {"linktext": "a", "href": "https://ci.example"}}, ".value.linktext"),
+        ({"title": "a", "type": "LINK", "value": {"text": "a", "href": "javascript:alert(1)"}}, ".value.href"),
+    ],
+)
+def test_data_of_a_report_fit_their_type(sandbox: Sandbox, client: _Client, datum: Any, where: str) -> None:
+    """A value that is not of the type that its datum names is a 400 that says which."""
+    answer = client("PUT", f"/commit/{_head(sandbox)}/reports/nx", _report(data=[_DATA[0], datum]))
+    assert answer.status_code == 400
+    assert f"data.1{where}" in answer.json()["error"]["fields"]
+    assert sandbox.repository.reports == {}
+
+
+def test_a_number_that_json_does_not_know_is_refused(sandbox: Sandbox, client: _Client) -> None:
+    """NaN in a body is a 400."""
+    body = b'{"title": "Nx", "data": [{"title": "a", "type": "NUMBER", "value": NaN}]}'
+    headers = {"Content-Type": "application/json"}
+    answer = client("PUT", f"/commit/{_head(sandbox)}/reports/nx", data=body, headers=headers)
+    assert (answer.status_code, sandbox.repository.reports) == (400, {})
+
+
+def test_anybody_with_the_scope_may_replace_and_delete_a_report(sandbox: Sandbox, client: _Client) -> None:
+    """A report knows who wrote it last, and belongs to nobody; without the scope all is refused."""
+    path = f"/commit/{_head(sandbox)}/reports/nx"
+    client("PUT", path, _report())
+    other = _Client(sandbox, _Bearer(sandbox.state.add_access_token("other", "other", ["repository"]).token))
+    assert other("PUT", path, _report(title="Mine now")).status_code == 200
+    [report] = sandbox.repository.reports.values()
+    assert (report.values["title"], report.user.display_name) == ("Mine now", "other")
+    assert client("DELETE", path).status_code == 204
+    narrow = sandbox.state.add_api_token(sandbox.author, "ada@acme.example", "narrow", ["read:pullrequest:bitbucket"])
+    refused = _Client(sandbox, ("ada@acme.example", narrow.token))("PUT", path, _report())
+    assert (refused.status_code, sandbox.repository.reports) == (403, {})
+    assert refused.json()["error"]["detail"]["required"] == ["read:repository:bitbucket"]
+
+
+def test_one_credential_can_be_kept_from_reports_alone(sandbox: Sandbox, client: _Client) -> None:
+    """Every operation on reports is a 403 that says what is lacking; statuses work, and so do others' reports."""
+    sandbox.repository.reports_refused.add(sandbox.api_token.user)
+    reports = f"/commit/{_head(sandbox)}/reports"
+    for method, path in (
+        ("GET", reports),
+        ("GET", f"{reports}/a"),
+        ("PUT", f"{reports}/a"),
+        ("DELETE", f"{reports}/a"),
+    ):
+        answer = client(method, path, _report())
+        assert answer.status_code == 403
+        assert answer.json()["error"] == {
+            "message": "Your credentials lack one or more required privilege scopes.",
+            "detail": {
+                "granted": ["read:pullrequest:bitbucket", "read:repository:bitbucket"],
+                "required": ["write:repository:bitbucket"],
+            },
+        }
+    assert client("POST", f"/commit/{_head(sandbox)}/statuses/build", _status()).status_code == 201
+    access = _Client(sandbox, _Bearer(sandbox.access_token.token))
+    assert access("PUT", f"{reports}/a", _report()).status_code == 200
+    sandbox.repository.reports_refused.add(sandbox.access_token.user)
+    assert access("GET", reports).json()["error"]["detail"]["required"] == ["repository:write"]
+
+
+def test_the_page_shows_the_reports_of_the_head(sandbox: Sandbox, client: _Client) -> None:
+    """Title, result, data and details stand on the page, escaped, and links that could run code lead nowhere."""
+    hostile = "<script>alert(1)</script>"
+    link = {"text": hostile, "href": "https://ci.example/417"}
+    data = [*_DATA[:9], {"title": hostile, "type": "LINK", "value": link}]
+    client("PUT", f"/commit/{_head(sandbox)}/reports/a", _report(title=hostile, details=f"{hostile}\n  b", data=data))
+    sandbox.repository.put_report(
+        sandbox.author,
+        _head(sandbox),
+        "b",
+        {
+            "title": "Direct",
+            "link": "javascript:alert(1)",
+            "data": [
+                {"title": "a", "type": "LINK", "value": {"text": "b", "href": "javascript:alert(2)"}},
+                {"title": "c", "type": "DATE", "value": 10**400},
+                {"title": "d", "type": "DURATION", "value": 10**400},
+            ],
+        },
+    )
+    sandbox.repository.put_report(sandbox.author, sandbox.pull_request.destination_commit, "c", {"title": "Base only"})
+    page = client.session.get(sandbox.page_url(), timeout=10).text
+    assert 'Reports <span class="count">2</span>' in page
+    assert "<pre>&lt;script&gt;alert(1)&lt;/script&gt;\n  b</pre>" in page
+    assert 'aria-label="failed"' in page
+    for text in ("No", "23 Nov 2026, 19:02 UTC", "4m 03s", "2", "65.9%", "test"):
+        assert f"<dd>{text}</dd>" in page
+    assert '<dd><a href="https://ci.example/417" rel="nofollow noopener">&lt;script&gt;' in page
+    assert "<script" not in page
+    assert "javascript:" not in page
+    assert "Base only" not in page
+
+
 # Credentials
 
 
@@ -568,6 +864,133 @@ def test_a_held_write_waits_for_its_release(sandbox: Sandbox, client: _Client) -
     held.join(10)
     assert statuses == [201]
     assert [comment.raw for comment in sandbox.pull_request.comments.values()] == ["other", "held"]
+
+
+def test_one_chosen_write_is_held_while_all_others_are_answered(sandbox: Sandbox, client: _Client) -> None:
+    """The second update of a comment by the step named in it is held; earlier, other and later ones are not."""
+    path = f"/pullrequests/17/comments/{client('POST', '/pullrequests/17/comments', _comment('')).json()['id']}"
+    fault = sandbox.faults.add("PUT", r"/comments/\d+$", Action.HOLD, skip=1, body="step test")
+    assert client("PUT", path, _comment("step lint, 1")).status_code == 200
+    assert client("PUT", path, _comment("step test, 1")).status_code == 200
+    statuses: list[int] = []
+    with _Client(sandbox) as other:
+        held = threading.Thread(
+            target=lambda: statuses.append(other("PUT", path, _comment("step test, 2")).status_code)
+        )
+        held.start()
+        assert fault.reached.wait(10)
+        assert client("PUT", path, _comment("step test, 3")).status_code == 200
+        assert client("GET", path).json()["content"]["raw"] == "step test, 3"
+        assert (client("GET", "/pullrequests/17").status_code, statuses, fault.hits) == (200, [], 1)
+        fault.release()
+        held.join(10)
+    assert statuses == [200]
+    assert client("GET", path).json()["content"]["raw"] == "step test, 2"
+
+
+def test_a_fault_that_skips_leaves_the_request_to_the_next_fault(sandbox: Sandbox, client: _Client) -> None:
+    """What one fault lets pass another may meet."""
+    sandbox.faults.add("GET", "/17$", server_error(503), skip=1)
+    sandbox.faults.add("GET", "/17$", rate_limited(), times=None)
+    assert [client("GET", "/pullrequests/17").status_code for _ in range(3)] == [429, 503, 429]
+
+
+def test_requests_wait_for_the_latency_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request to the API waits as long as was asked for, and another one can wait meanwhile; pages don't wait."""
+    both, naps = threading.Barrier(2), []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        both.wait(10)
+
+    monkeypatch.setattr("test.sandbox.server.time", SimpleNamespace(sleep=nap))
+    with Sandbox(latency=0.1) as sandbox, _Client(sandbox) as one, _Client(sandbox) as other:
+        statuses: list[int] = []
+        asking = threading.Thread(target=lambda: statuses.append(one("GET", "/pullrequests/17").status_code))
+        asking.start()
+        statuses.append(other("GET", "/pullrequests/17").status_code)
+        asking.join(10)
+        assert other.session.get(sandbox.page_url(), timeout=10).status_code == 200
+    assert (statuses, naps) == ([200, 200], [0.1, 0.1])
+
+
+def test_many_connections_at_once_are_served(sandbox: Sandbox, client: _Client) -> None:
+    """150 clients, each with a connection of its own and all held in the middle, get their answers."""
+    fault = sandbox.faults.add("PUT", "/reports/", Action.HOLD, times=None)
+    statuses: list[int] = []
+
+    def put(number: int) -> None:
+        with _Client(sandbox) as own:
+            statuses.append(own("PUT", f"/commit/{_head(sandbox)}/reports/nx-{number}", _report()).status_code)
+
+    threads = [threading.Thread(target=put, args=(number,)) for number in range(150)]
+    for thread in threads:
+        thread.start()
+    assert fault.reached.wait(10)
+    assert client("GET", "/pullrequests/17").status_code == 200
+    fault.release()
+    for thread in threads:
+        thread.join(30)
+    assert statuses == [200] * 150
+    assert (sandbox.connections, len(sandbox.repository.reports)) == (151, 150)
+
+
+# Reads that are late
+
+
+def test_reads_may_not_know_the_last_writes(sandbox: Sandbox, client: _Client) -> None:
+    """With a lag of two, lists and the pull request answer as they stood two writes ago, whoever wrote what."""
+    comments, head = "/pullrequests/17/comments", _head(sandbox)
+    sandbox.state.lag = lambda _: 2
+    number = client("POST", comments, _comment("one")).json()["id"]
+    client("PUT", f"{comments}/{number}", _comment("two"))
+
+    def seen() -> tuple[Any, ...]:
+        return (
+            [value["content"]["raw"] for value in client("GET", comments).json()["values"]],
+            [value["key"] for value in client("GET", f"/commit/{head}/statuses").json()["values"]],
+            [value["external_id"] for value in client("GET", f"/commit/{head}/reports").json()["values"]],
+            client("GET", "/pullrequests/17").json()["source"]["commit"]["hash"],
+        )
+
+    assert seen() == ([], [], [], head[:12])
+    client("POST", f"/commit/{head}/statuses/build", _status())
+    assert seen() == (["one"], [], [], head[:12])
+    client("PUT", f"/commit/{head}/reports/nx", _report())
+    assert seen() == (["two"], [], [], head[:12])
+    client("DELETE", f"{comments}/{number}")
+    assert seen() == (["two"], ["nx"], [], head[:12])
+    sandbox.repository.push(sandbox.pull_request, _OTHER)
+    assert seen() == (["two"], ["nx"], ["nx"], head[:12])
+    client("DELETE", f"/commit/{head}/reports/nx")
+    assert seen() == ([""], ["nx"], ["nx"], head[:12])
+    sandbox.repository.add_comment(sandbox.author, sandbox.pull_request, "three")
+    assert seen() == ([""], ["nx"], ["nx"], _OTHER[:12])
+    assert client("GET", f"/commit/{_OTHER}").status_code == 200
+    sandbox.state.lag = None
+    assert seen() == (["", "three"], ["nx"], [], _OTHER[:12])
+
+
+def test_each_read_can_be_late_in_its_own_way(sandbox: Sandbox, client: _Client) -> None:
+    """The lag is asked with the path of each GET, reaches three writes back, and counts from when it was set."""
+    comments = "/pullrequests/17/comments"
+    client("POST", comments, _comment("before"))
+    asked, lag = [], [3]
+
+    def late(path: str) -> int:
+        asked.append(path)
+        return lag.pop(0) if path.endswith("/comments") else 0
+
+    sandbox.state.lag = late
+    client("POST", comments, _comment("1"))
+    client("PUT", f"{comments}/1", _comment("refused, so not counted"))
+    assert len(client("GET", comments).json()["values"]) == 1
+    for number in range(2, 6):
+        client("POST", comments, _comment(str(number)))
+    lag += [0, 1, 2, 3, 9]
+    assert [len(client("GET", comments).json()["values"]) for _ in range(5)] == [6, 5, 4, 3, 3]
+    assert client("GET", "/pullrequests/17").json()["comment_count"] == 6
+    assert asked == [*[f"/2.0/repositories/acme/shop{comments}"] * 6, "/2.0/repositories/acme/shop/pullrequests/17"]
 
 
 def test_closing_lets_go_of_a_hanging_request() -> None:

@@ -44,15 +44,20 @@ class Sandbox:
     """Bitbucket with one repository and one open pull request (`seed` says which), serving from the start.
 
     `requests` is the log of the API's exchanges in the order of their arrival, `faults` takes the faults to come,
-    `state` may be read and changed at any time; hold `state.lock` while requests are under way.
+    `state` may be read and changed at any time; hold `state.lock` while requests are under way. `state.lag` lets reads
+    be late.
     """
 
     def __init__(
         self,
         clock: Callable[[], datetime] | None = None,
         on_exchange: Callable[[Exchange], None] | None = None,
+        latency: float = 0.0,
     ) -> None:
-        """Start serving. `clock` gives the time in UTC (default: now); `on_exchange` sees every finished exchange."""
+        """Start serving. `clock` gives the time in UTC (default: now); `on_exchange` sees every finished exchange.
+
+        Each request to the API waits for `latency` seconds before anything is done, beside the others: for measuring.
+        """
         self.state = State(clock) if clock is not None else State()
         start = seed(self.state)
         self.author, self.reviewer = start.author, start.reviewer
@@ -62,7 +67,7 @@ class Sandbox:
         app.testing = True  # an exception inside reaches the test instead of becoming a page
         app.register_blueprint(cloud.blueprint(self.state), url_prefix="/2.0")
         app.register_blueprint(page.blueprint(self.state))
-        self._server = Server(app, self.state.lock, on_exchange)
+        self._server = Server(app, self.state.lock, on_exchange, latency)
         self.faults = self._server.faults
         self.requests = self._server.requests
 

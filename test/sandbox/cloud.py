@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from flask import Blueprint, Response, request
 
@@ -23,7 +24,7 @@ from test.sandbox.markup import render
 from test.sandbox.state import AmbiguousError, CommitIndex, ForbiddenError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from test.sandbox.state import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         Commit,
         Credential,
         PullRequest,
+        Report,
         Repository,
         State,
         User,
@@ -41,6 +43,8 @@ JSON = dict[str, Any]
 
 _PULL_REQUEST_STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
 _STATUS_STATES = ("FAILED", "INPROGRESS", "STOPPED", "SUCCESSFUL")
+_REPORT_CHOICES = {"report_type": ("SECURITY", "COVERAGE", "TEST", "BUG"), "result": ("PASSED", "FAILED", "PENDING")}
+_MOST_DATA = 10
 # Classic scopes contain others; those of API tokens contain none.
 _CONTAINED = {
     "pullrequest": ("repository",),
@@ -67,9 +71,13 @@ def _error(status: int, message: str, **more: object) -> _ApiError:
 class _Call:
     """One authenticated request: who asks, for what, with which rest of the path."""
 
-    user: User
+    credential: Credential
     repository: Repository
     path: JSON = field(default_factory=dict)
+
+    @property
+    def user(self) -> User:
+        return self.credential.user
 
     @property
     def pull_request(self) -> PullRequest:
@@ -89,7 +97,7 @@ class _Call:
 class _Key:
     """What a body may hold under a key: a type, or a table of keys again."""
 
-    kind: type | dict[str, _Key]
+    kind: type | tuple[type, ...] | dict[str, _Key]
     required: bool = False
 
 
@@ -105,9 +113,35 @@ _COMMENT_UPDATE = {"content": _NEW_COMMENT["content"]}
 _STATUS_KEYS = ("key", "state", "url", "name", "description", "refname")
 _NEW_STATUS = {name: _Key(str, required=name in ("key", "state", "url")) for name in _STATUS_KEYS}
 _STATUS_UPDATE = {name: _Key(str) for name in _STATUS_KEYS}
+_NUMBER = (int, float)
+_REPORT_LINKS = ("link", "logo_url")
+# What the server makes up itself (uuid, external_id, the times) is refused, as in other bodies.
+_REPORT = {
+    "title": _Key(str, required=True),
+    **{name: _Key(str) for name in ("details", "reporter", *_REPORT_CHOICES, *_REPORT_LINKS)},
+    "remote_link_enabled": _Key(bool),
+    "data": _Key(list),
+}
+_DATUM = {"title": _Key(str, required=True), "type": _Key(str), "value": _Key(object, required=True)}
+# Each type of a report's data and what its value has to be.
+_DATUM_VALUES: dict[str | None, type | tuple[type, ...] | dict[str, _Key]] = {
+    None: (str, bool, *_NUMBER),
+    "BOOLEAN": bool,
+    "LINK": {"text": _Key(str, required=True), "href": _Key(str, required=True)},
+    "TEXT": str,
+    **dict.fromkeys(("DATE", "DURATION", "NUMBER", "PERCENTAGE"), _NUMBER),
+}
 
 
-def _problems(value: object, kind: type | dict[str, _Key]) -> Iterable[tuple[str, str]]:
+def _is_a(value: object, kind: type | tuple[type, ...]) -> bool:
+    """Whether JSON's value is of that kind; true and false are no numbers there."""
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if isinstance(value, bool):
+        return bool in kinds or object in kinds
+    return isinstance(value, kind) and not (isinstance(value, float) and not math.isfinite(value))
+
+
+def _problems(value: object, kind: type | tuple[type, ...] | dict[str, _Key]) -> Iterable[tuple[str, str]]:
     """Where the value is not as the table says (dotted path, message), in the words of jenkins-x/jx#3076."""
     if isinstance(kind, dict):
         if not isinstance(value, dict):
@@ -122,8 +156,8 @@ def _problems(value: object, kind: type | dict[str, _Key]) -> Iterable[tuple[str
                     yield f"{name}.{path}" if path else name, message
             elif key.required:
                 yield name, "required key not provided"
-    elif not isinstance(value, kind) or isinstance(value, bool):
-        yield "", f"expected {kind.__name__}"
+    elif not _is_a(value, kind):
+        yield "", f"expected {' or '.join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))}"
 
 
 def _body(table: dict[str, _Key]) -> JSON:
@@ -134,23 +168,91 @@ def _body(table: dict[str, _Key]) -> JSON:
     return dict(value)
 
 
+def _too_long(values: JSON, limits: dict[str, int]) -> dict[str, list[str]]:
+    """Say which texts are longer than their limit, in the words of buildbot#7049."""
+    return {
+        name: [f"Ensure this value has at most {most} characters (it has {len(values[name])})."]
+        for name, most in limits.items()
+        if len(values.get(name, "")) > most
+    }
+
+
+def _no_choice(value: object) -> list[str]:
+    return [f"Select a valid choice. {value} is not one of the available choices."]
+
+
+def _refuse(fields: dict[str, list[str]]) -> None:
+    """Raise where a field is wrong."""
+    if fields:
+        message = ", ".join(f"{name}: {texts[0]}" for name, texts in fields.items())
+        raise _error(400, message, fields=fields)
+
+
 def _check_status(values: JSON) -> None:
-    """Hold a build status to its limits; the wording is that of buildbot#7049."""
-    fields: dict[str, list[str]] = {}
-    for name, most in (("key", 40), ("name", 255), ("url", 450)):
-        length = len(values.get(name, ""))
-        if length > most:
-            fields[name] = [f"Ensure this value has at most {most} characters (it has {length})."]
+    """Hold a build status to its limits."""
+    fields = _too_long(values, {"key": 40, "name": 255, "url": 450})
     for name in ("key", "url"):
         if values.get(name) == "":
             fields[name] = ["This field is required."]
     if values.get("state", _STATUS_STATES[0]) not in _STATUS_STATES:
-        fields["state"] = [f"Select a valid choice. {values['state']} is not one of the available choices."]
+        fields["state"] = _no_choice(values["state"])
     if "url" not in fields and not re.match("https?://.", values.get("url", "https://x")):
         fields["url"] = ["Enter a valid URL."]
-    if fields:
-        message = ", ".join(f"{name}: {texts[0]}" for name, texts in fields.items())
-        raise _error(400, message, fields=fields)
+    _refuse(fields)
+
+
+def _is_report_link(url: str) -> bool:
+    """Whether a report may link there: a web address, and not on `localhost` (mc1arke's plugin for SonarQube)."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    host = (parts.hostname or "").rstrip(".")
+    return parts.scheme in ("http", "https") and host not in ("", "localhost") and not re.search(r"\s", url)
+
+
+def _datum_problems(datum: object) -> Iterator[tuple[str, str]]:
+    """Where one of a report's data is not as the OpenAPI file's table says (dotted path, message)."""
+    problems = list(_problems(datum, _DATUM))
+    if problems or not isinstance(datum, dict):
+        yield from problems
+        return
+    kind, value = datum.get("type"), datum["value"]
+    if kind not in _DATUM_VALUES:
+        yield "type", _no_choice(kind)[0]
+        return
+    problems = list(_problems(value, _DATUM_VALUES[kind]))
+    yield from ((f"value.{path}" if path else "value", message) for path, message in problems)
+    if problems:
+        return
+    if kind == "PERCENTAGE" and not 0 <= value <= 100:
+        yield "value", "Ensure this value is between 0 and 100."
+    if kind == "LINK" and not _is_report_link(value["href"]):
+        yield "value.href", "Enter a valid URL."
+
+
+def _check_report(report_id: str, values: JSON) -> None:
+    """Hold a report to its limits.
+
+    Of lengths the file says nothing: those of title, reporter and key are Data Center's and those of annotations.
+    """
+    fields = _too_long({**values, "external_id": report_id}, dict.fromkeys(("title", "reporter", "external_id"), 450))
+    fields |= _too_long(values, {"details": 2000})
+    if not values["title"]:
+        fields["title"] = ["This field is required."]
+    for name, choices in _REPORT_CHOICES.items():
+        if name in values and values[name] not in choices:
+            fields[name] = _no_choice(values[name])
+    for name in _REPORT_LINKS:
+        if name in values and not _is_report_link(values[name]):
+            fields[name] = ["Enter a valid URL."]
+    data = values.get("data", [])
+    if len(data) > _MOST_DATA:
+        fields["data"] = [f"Ensure this field has no more than {_MOST_DATA} elements."]
+    for number, datum in enumerate(data):
+        for path, message in _datum_problems(datum):
+            fields[f"data.{number}.{path}".rstrip(".")] = [message]
+    _refuse(fields)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -365,6 +467,18 @@ def _status_json(repository: Repository, status: BuildStatus) -> JSON:
     return {name: part for name, part in value.items() if part is not None}
 
 
+def _report_json(repository: Repository, report: Report) -> JSON:
+    return {
+        "type": "report",
+        "uuid": report.uuid,
+        "external_id": report.external_id,
+        **report.values,
+        "created_on": _time(report.created_on),
+        "updated_on": _time(report.updated_on),
+        "links": {"self": {"href": _api(repository, "commit", report.commit, "reports", report.uuid)}},
+    }
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Operations: each gives the body, its status and more headers, or raises
 # ---------------------------------------------------------------------------------------------------------------------
@@ -474,6 +588,41 @@ def _update_status(call: _Call) -> _Result:
     return _status_json(call.repository, call.repository.update_status(call.user, commit, key, values)), 200, {}
 
 
+def _commit_of_reports(call: _Call) -> str:
+    """Give the commit whose reports are asked for; raises where the credential is kept from reports."""
+    if call.user in call.repository.reports_refused:
+        # What the documentation lists is granted: so it is said that more is required.
+        raise _lacking(call.credential, _scope(call.credential, "repository", "write"))
+    return call.commit.hash
+
+
+def _list_reports(call: _Call) -> _Result:
+    found = call.repository.reports_of_commit(_commit_of_reports(call))
+    return _paginated(_report_json(call.repository, report) for report in found), 200, {}
+
+
+def _get_report(call: _Call) -> _Result:
+    found = call.repository.report(_commit_of_reports(call), call.path["report_id"])
+    return _report_json(call.repository, found), 200, {}
+
+
+def _put_report(call: _Call) -> _Result:
+    commit, report_id = _commit_of_reports(call), call.path["report_id"]
+    values = _body(_REPORT)
+    _check_report(report_id, values)
+    return _report_json(call.repository, call.repository.put_report(call.user, commit, report_id, values)), 200, {}
+
+
+def _delete_report(call: _Call) -> _Result:
+    commit = _commit_of_reports(call)
+    try:
+        call.repository.delete_report(commit, call.path["report_id"])
+    except NotFoundError:
+        if call.repository.strict_deletion:
+            raise
+    return None, 204, {}
+
+
 _PULL_REQUEST = "/pullrequests/<int:pull_request_id>"
 _COMMIT = "/commit/<commit>"
 # Method, path, classic scope (an API token needs `read:<scope>:bitbucket`), what it does.
@@ -492,6 +641,10 @@ _OPERATIONS: tuple[tuple[str, str, str, Callable[[_Call], _Result]], ...] = (
     ("POST", f"{_COMMIT}/statuses/build", "repository", _create_status),
     ("GET", f"{_COMMIT}/statuses/build/<key>", "repository", _get_status),
     ("PUT", f"{_COMMIT}/statuses/build/<key>", "repository", _update_status),
+    ("GET", f"{_COMMIT}/reports", "repository", _list_reports),
+    ("GET", f"{_COMMIT}/reports/<report_id>", "repository", _get_report),
+    ("PUT", f"{_COMMIT}/reports/<report_id>", "repository", _put_report),
+    ("DELETE", f"{_COMMIT}/reports/<report_id>", "repository", _delete_report),
 )
 
 
@@ -518,12 +671,23 @@ def _authenticate(state: State) -> Credential:
     raise _ApiError(Answer(401))
 
 
+def _scope(credential: Credential, of: str, verb: str = "read") -> str:
+    """Name the scope in the words of the credential's kind."""
+    if credential.email is not None:
+        return f"{verb}:{of}:bitbucket"
+    return of if verb == "read" else f"{of}:{verb}"
+
+
+def _lacking(credential: Credential, required: str) -> _ApiError:
+    detail = {"granted": sorted(credential.scopes), "required": [required]}
+    return _error(403, "Your credentials lack one or more required privilege scopes.", detail=detail)
+
+
 def _check_scope(credential: Credential, required: str) -> None:
     """Raise where the credential lacks the scope."""
     granted = {*credential.scopes, *(each for scope in credential.scopes for each in _CONTAINED.get(scope, ()))}
     if required not in granted:
-        detail = {"granted": sorted(credential.scopes), "required": [required]}
-        raise _error(403, "Your credentials lack one or more required privilege scopes.", detail=detail)
+        raise _lacking(credential, required)
 
 
 def _respond(answer: Answer) -> Response:
@@ -535,16 +699,17 @@ def _guarded(state: State, scope: str, operation: Callable[[_Call], _Result]) ->
         debug: dict[str, str] = {}
         try:
             credential = _authenticate(state)
-            kind = "api_token" if credential.email is not None else "access_token"
-            wanted = f"read:{scope}:bitbucket" if kind == "api_token" else scope
+            wanted = _scope(credential, scope)
             debug = {
-                "X-Credential-Type": kind,
+                "X-Credential-Type": "api_token" if credential.email is not None else "access_token",
                 "X-Oauth-Scopes": ", ".join(sorted(credential.scopes)),
                 "X-Accepted-Oauth-Scopes": wanted,
             }
             _check_scope(credential, wanted)
-            call = _Call(credential.user, state.repository(workspace, repo_slug), path)
-            value, status, headers = operation(call)
+            repository = state.repository(workspace, repo_slug)
+            if state.lag is not None and request.method == "GET":
+                repository = repository.before(state.lag(request.path))
+            value, status, headers = operation(_Call(credential, repository, path))
             body = "" if value is None else json.dumps(_partial(value))
             response = _respond(Answer(status, body, "application/json", headers))
         except _ApiError as error:

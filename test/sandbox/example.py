@@ -1,4 +1,4 @@
-"""A pull request in the middle of its life: a human's comments, a report, two build statuses."""
+"""A pull request in the middle of its life: a human's comments, the pipe's own, build statuses, a report."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ npx nx run-many -t test build -p cart web
 
 
 def fill(sandbox: Sandbox) -> None:
-    """Add the comments and build statuses."""
+    """Add the comments, the build statuses and the report."""
     repository, pull_request = sandbox.repository, sandbox.pull_request
     robot = sandbox.access_token.user
     repository.add_comment(
@@ -62,3 +62,22 @@ def fill(sandbox: Sandbox) -> None:
     ):
         values = {"key": key, "state": state, "name": name, "description": description}
         repository.put_status(robot, head, {**values, "url": f"https://ci.example/417#{key}", "refname": branch})
+    repository.put_report(
+        robot,
+        head,
+        "licences",
+        {
+            "title": "Licences",
+            "details": "312 packages looked at\n0 of them are not allowed",
+            "result": "PASSED",
+            "data": [
+                {"title": "Packages", "type": "NUMBER", "value": 312},
+                {"title": "Took", "type": "DURATION", "value": 74_200},
+                {
+                    "title": "Rules",
+                    "type": "LINK",
+                    "value": {"text": "licences.json", "href": "https://ci.example/rules"},
+                },
+            ],
+        },
+    )

@@ -59,7 +59,9 @@ def json_answer(status: int, value: Any) -> Answer:
 class Fault:
     """One fault that was asked for. `hits` counts the requests that met it."""
 
-    def __init__(self, method: str, path: str, action: Answer | Action, times: int | None) -> None:
+    def __init__(
+        self, method: str, path: str, action: Answer | Action, *, times: int | None, skip: int, body: str
+    ) -> None:
         """Use `Faults.add`."""
         self.action = action
         self.hits = 0
@@ -67,12 +69,17 @@ class Fault:
         self.released = threading.Event()
         self._method = method
         self._path = re.compile(path)
+        self._body = re.compile(body)
         self._times = times
+        self._skip = skip
 
-    def takes(self, method: str, path: str) -> bool:
+    def takes(self, method: str, path: str, body: str) -> bool:
         """Whether this request meets the fault; if so it is counted."""
         spent = self._times is not None and self.hits >= self._times
-        if spent or method != self._method or not self._path.search(path):
+        if spent or method != self._method or not self._path.search(path) or not self._body.search(body):
+            return False
+        if self._skip:
+            self._skip -= 1
             return False
         self.hits += 1
         return True
@@ -90,22 +97,34 @@ class Faults:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
-    def add(self, method: str, path: str, action: Answer | Action, times: int | None = 1) -> Fault:
-        """Let the next `times` requests (None: all) whose path has a match of the regular expression meet the fault.
+    def add(
+        self,
+        method: str,
+        path: str,
+        action: Answer | Action,
+        times: int | None = 1,
+        *,
+        skip: int = 0,
+        body: str = "",
+    ) -> Fault:
+        """Let the next `times` requests (None: all), after `skip` others, that fit meet the fault.
 
-        The path starts with `/2.0` and has no query. Of several faults that fit, the first added is met first.
-        `reached` is set when a request has met the fault. A held request goes on after `release`, for a hanging or
-        trickling one the connection is closed then.
+        A request fits if both regular expressions have a match: `path` in its path, which starts with `/2.0` and has no
+        query, `body` in its body as it was sent (in JSON a line's end is two characters, and what is not ASCII may be
+        written as an escape). Of several faults that fit, the first added is met first. `reached` is set when a request
+        has met the fault. A held request goes on after `release`, for a hanging or trickling one the connection is
+        closed then.
         """
-        fault = Fault(method, path, action, times)
+        fault = Fault(method, path, action, times=times, skip=skip, body=body)
         with self._lock:
             self._faults.append(fault)
         return fault
 
-    def match(self, method: str, path: str) -> Fault | None:
+    def match(self, method: str, path: str, body: bytes = b"") -> Fault | None:
         """Find the fault that this request meets."""
+        text = body.decode(errors="replace")
         with self._lock:
-            return next((fault for fault in self._faults if fault.takes(method, path)), None)
+            return next((fault for fault in self._faults if fault.takes(method, path, text)), None)
 
     def release(self) -> None:
         """Let go of everything that waits."""

@@ -1,12 +1,14 @@
-"""What a reader sees: the pull request with its build statuses and comments, as a web page.
+"""What a reader sees: the pull request with its build statuses, reports and comments, as a web page.
 
 The page needs nothing from elsewhere and allows nothing to run: its Content-Security-Policy knows no script at all.
 """
 
 from __future__ import annotations
 
+import contextlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, render_template
 from markupsafe import Markup
@@ -15,10 +17,9 @@ from test.sandbox.markup import is_safe_link, render
 from test.sandbox.state import NotFoundError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from test.sandbox.state import State
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -42,12 +43,27 @@ def _initials(name: str) -> str:
     return "".join(word[0] for word in name.split()[:2]).upper()
 
 
+def _datum(datum: dict[str, Any]) -> str:
+    """Give the text of one of a report's data, LINK apart, as the OpenAPI file says that it is displayed."""
+    kind, value = datum.get("type"), datum["value"]
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    with contextlib.suppress(OverflowError):  # a number that is no time is shown as it is
+        if kind == "DATE":
+            return _moment(_EPOCH + timedelta(milliseconds=value))
+        if kind == "DURATION":
+            seconds = round(value / 1000, 1)
+            return f"{seconds:.1f}s" if seconds < 60 else f"{seconds // 60:.0f}m {seconds % 60 // 1:02.0f}s"
+    return f"{value}%" if kind == "PERCENTAGE" else str(value)
+
+
 def blueprint(state: State) -> Blueprint:
     """Build the routes of the web pages."""
     routes = Blueprint("page", __name__, template_folder=str(_TEMPLATES))
     routes.add_app_template_filter(_moment, "moment")
     routes.add_app_template_filter(_html, "markdown")
     routes.add_app_template_filter(_initials, "initials")
+    routes.add_app_template_filter(_datum, "datum")
     routes.add_app_template_test(is_safe_link, "safe_link")
 
     @routes.get("/")
@@ -66,6 +82,7 @@ def blueprint(state: State) -> Blueprint:
             repository=repository,
             pull_request=found,
             statuses=repository.statuses_of_pull_request(found),
+            reports=repository.reports_of_commit(found.source_commit),
         )
 
     @routes.get("/page.css")

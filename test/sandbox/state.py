@@ -1,4 +1,4 @@
-"""What the embedded Bitbucket remembers: users, credentials, repositories, pull requests, comments, build statuses.
+"""What the embedded Bitbucket remembers: users, credentials, repositories, pull requests, comments, statuses, reports.
 
 Plain objects and rules that hold whatever API asks: who may edit what, what a deleted comment still is, which build
 status another one overwrites. Bodies, limits and status codes belong to the API's own module. Whoever calls from
@@ -7,16 +7,21 @@ several threads holds `State.lock`.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
 import uuid
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+
+_REMEMBERED = 3  # writes
 
 
 class NotFoundError(Exception):
@@ -97,6 +102,22 @@ class BuildStatus:
     updated_on: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A Code Insights report; commit and `external_id`, the writer's own key, are its identity.
+
+    `values` is what was written, `user` who wrote it last: unlike a build status, anybody may replace it.
+    """
+
+    commit: str
+    external_id: str
+    uuid: str
+    values: dict[str, Any]
+    user: User
+    created_on: datetime
+    updated_on: datetime
+
+
 @dataclass(slots=True)
 class PullRequest:
     """A pull request; `source_commit` and `destination_commit` have 40 digits, `state` is OPEN, MERGED, ..."""
@@ -135,7 +156,12 @@ class CommitIndex(Enum):
 
 
 class Repository:
-    """One repository with its pull requests and build statuses."""
+    """One repository with its pull requests, build statuses and reports.
+
+    The credentials of the users in `reports_refused` may neither read nor write reports. With `strict_deletion` the
+    deletion of a report that is not there is a 404, which mc1arke's plugin for SonarQube meets and ignores; the OpenAPI
+    file knows 204 alone.
+    """
 
     def __init__(self, state: State, workspace: str, slug: str) -> None:
         """Make an empty one; use `State.add_repository`."""
@@ -146,12 +172,35 @@ class Repository:
         self.commits: dict[str, Commit] = {}
         self.pull_requests: dict[int, PullRequest] = {}
         self.build_statuses: list[BuildStatus] = []
+        self.reports: dict[tuple[str, str], Report] = {}
+        self.reports_refused: set[User] = set()
+        self.strict_deletion = False
         self.commit_index = CommitIndex.READY
+        self._past: deque[Repository] = deque(maxlen=_REMEMBERED)
 
     @property
     def full_name(self) -> str:
         """`workspace/slug`."""
         return f"{self.workspace}/{self.slug}"
+
+    def before(self, writes: int) -> Repository:
+        """Give the repository as it stood that many writes ago, as far back as is remembered (see `State.lag`)."""
+        back = min(writes, len(self._past))
+        return self._past[-back] if back else self
+
+    def _remember(self) -> None:
+        """Keep what stands now; to be called before anything is written. Commits don't lag: git has them at once."""
+        if self._state.lag is None:
+            self._past.clear()
+            return
+        past = copy.copy(self)
+        past.pull_requests = {
+            number: replace(each, comments={own: replace(comment) for own, comment in each.comments.items()})
+            for number, each in self.pull_requests.items()
+        }
+        past.build_statuses = [replace(status) for status in self.build_statuses]
+        past.reports = dict(self.reports)
+        self._past.append(past)
 
     def add_commit(self, author: User, commit: str, message: str = "Change") -> Commit:
         """Add a commit by its 40-digit hash, or give back the one that is there."""
@@ -168,6 +217,7 @@ class Repository:
         state: str = "OPEN",
     ) -> PullRequest:
         """Open a pull request from `source` (branch, 40-digit commit) to `destination`; both commits are added."""
+        self._remember()
         now = self._state.clock()
         for _, commit in (source, destination):
             self.add_commit(author, commit)
@@ -178,6 +228,7 @@ class Repository:
 
     def push(self, pull_request: PullRequest, commit: str, message: str = "Change") -> None:
         """Make `commit` the head of the pull request's source branch."""
+        self._remember()
         self.add_commit(pull_request.author, commit, message)
         pull_request.source_commit = commit
         pull_request.updated_on = self._state.clock()
@@ -213,6 +264,7 @@ class Repository:
         """Write a comment; raises NotFoundError for a parent that is not there."""
         if parent is not None:
             pull_request.comment(parent)
+        self._remember()
         now = self._state.clock()
         comment = Comment(self._state.next_id(), user, raw, now, now, inline, parent)
         pull_request.comments[comment.id] = comment
@@ -222,6 +274,7 @@ class Repository:
     def edit_comment(self, user: User, pull_request: PullRequest, comment_id: int, raw: str) -> Comment:
         """Replace the text; raises NotFoundError (deleted ones too) or ForbiddenError (not the author)."""
         comment = self._own(user, pull_request, comment_id)
+        self._remember()
         comment.raw = raw
         comment.updated_on = pull_request.updated_on = self._state.clock()
         return comment
@@ -229,6 +282,7 @@ class Repository:
     def delete_comment(self, user: User, pull_request: PullRequest, comment_id: int) -> None:
         """Blank the comment and mark it; it stays in the list. Raises as `edit_comment` does."""
         comment = self._own(user, pull_request, comment_id)
+        self._remember()
         comment.raw = ""
         comment.deleted = True
         comment.updated_on = pull_request.updated_on = self._state.clock()
@@ -273,6 +327,7 @@ class Repository:
             raise AmbiguousError(values["key"])
         if exact:
             return self._overwrite(user, exact[0], {"name": None, "description": None, **values})
+        self._remember()
         now = self._state.clock()
         made = BuildStatus(
             commit,
@@ -306,18 +361,55 @@ class Repository:
     def _overwrite(self, user: User, status: BuildStatus, values: dict[str, Any]) -> BuildStatus:
         if status.user != user:
             raise ForbiddenError("Only the creator may overwrite a build status")
+        self._remember()
         for name, value in values.items():
             setattr(status, name, value)
         status.updated_on = self._state.clock()
         return status
 
+    def reports_of_commit(self, commit: str) -> list[Report]:
+        """List the commit's reports, first created first."""
+        return [report for report in self.reports.values() if report.commit == commit]
+
+    def report(self, commit: str, report_id: str) -> Report:
+        """Find the commit's report by its external id or UUID; raises NotFoundError."""
+        for report in self.reports_of_commit(commit):
+            if report_id in (report.external_id, report.uuid):
+                return report
+        raise NotFoundError(f"Report {report_id} not found")
+
+    def put_report(self, user: User, commit: str, report_id: str, values: dict[str, Any]) -> Report:
+        """Write a report, in place of the one with that external id or UUID where there is one."""
+        now = self._state.clock()
+        try:
+            found = self.report(commit, report_id)
+        except NotFoundError:
+            made = Report(commit, report_id, self._state.next_uuid(), values, user, now, now)
+        else:
+            made = replace(found, values=values, user=user, updated_on=now)
+        self._remember()
+        self.reports[commit, made.external_id] = made
+        return made
+
+    def delete_report(self, commit: str, report_id: str) -> None:
+        """Delete the report; raises NotFoundError."""
+        found = self.report(commit, report_id)
+        self._remember()
+        del self.reports[commit, found.external_id]
+
 
 class State:
-    """Everything there is on this Bitbucket. `clock` gives the time in UTC."""
+    """Everything there is on this Bitbucket. `clock` gives the time in UTC.
+
+    `lag` lets reads be late: called with the path of each GET (it starts with `/2.0`), it says how many writes to the
+    repository, 3 at most, the answer does not know of yet. `lambda path: 2 if path.endswith("/comments") else 0` lets
+    lists of comments alone be two writes late. Writes count from when it is set; None: nothing is late.
+    """
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """Start with nothing."""
         self.clock = clock
+        self.lag: Callable[[str], int] | None = None
         self.lock = threading.RLock()
         self.credentials: list[Credential] = []
         self.repositories: dict[str, Repository] = {}
