@@ -6,44 +6,81 @@ import os
 import signal
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from pipe import __version__, publish, settings
 from pipe import build as build_module
 from pipe.bitbucket.errors import BitbucketError
 from pipe.checkout import Checkout
-from pipe.insights import Answer, Summary, summarise
+from pipe.insights import summarise
+from pipe.model import Stage
+from pipe.nx.cloud_links import is_live
 from pipe.nx.collect import Collection, Collector
-from pipe.publish import Outcome, Result
+from pipe.protocol import Publication
+from pipe.publish import Outcome, Publisher, ReportRecords, Result, StatusRecords, Target
 from pipe.redact import Redactor
 from pipe.render import comment as render_comment
 from pipe.render import log as render_log
 from pipe.render import status as render_status
+from pipe.render import step_report
+from pipe.render import steps as render_steps
+from pipe.render.steps import Place
+from pipe.render.teller import Held, Teller
 from pipe.settings import Mistakes, Settings
+from pipe.steps import StepReport, Steps
 from pipe.variables import VARIABLES, CommentMode, FailOn, given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
     from pipe.clock import Clock
     from pipe.model import CIPipelineExecution
-    from pipe.render.marker import Known
+    from pipe.nx.collect import Of
+    from pipe.publish import Records
 
     Connect = Callable[[Settings, Build, Clock, Callable[[str], None]], Bitbucket]
 
 # How much of the time left each stage may use, so that the next one gets its turn on a server that hangs.
-_CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE, _COMMENT_SHARE = 0.5, 0.5, 0.2, 0.6
+_CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE = 0.5, 0.5, 0.2
 # Seconds kept back for saying what happened.
 _LAST_WORDS = 1.0
 _OK, _ASKED_FOR, _WRONG_SETTINGS = 0, 1, 2
+_TOO_LONG = "everything: reading it took too long for TIMEOUT. Raise it, or name less in NX_LOGS"
+_NO_CREDENTIAL = (
+    "✗ NO CREDENTIAL: nothing can be written to Bitbucket, so this log has the whole report.\n"
+    "  Pass ATLASSIAN_ACCOUNT_EMAIL and ATLASSIAN_API_TOKEN, or BITBUCKET_ACCESS_TOKEN, from secured\n"
+    "  variables of the repository."
+)
 
 
 class _OutOfTime(BaseException):
     """A stage's time is over; not an Exception, so that nothing on the way takes it for its own."""
+
+
+class Work(NamedTuple):
+    """What a run of the pipe has to do; `end` is in the clock's monotonic seconds, `debug` takes lines."""
+
+    options: Settings
+    build: Build
+    checkout: Checkout
+    end: float
+    debug: Callable[[str], None]
+
+
+class Desk(NamedTuple):
+    """Where everything goes; `skipped` says why the comment has no place, where it has none."""
+
+    bitbucket: Bitbucket
+    target: Target | None
+    skipped: Outcome
+    place: Place
+    records: tuple[Records, ...]
 
 
 class Pipe:
@@ -60,10 +97,9 @@ class Pipe:
         self.environ = environ
         self.working_directory = working_directory
         self.clock = clock
-        self.say = say
+        self._out = say
         self.connect = connect
         self.redactor = Redactor(_known_secrets(environ))
-        self.outcomes: list[Outcome] = []
 
     def run(self) -> int:
         """Run it all; return the exit code: 0 done or degraded, 1 what FAIL_ON asks for, 2 wrong settings."""
@@ -84,7 +120,7 @@ class Pipe:
             self._print_fault(error)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        return self._exit_code(options, None, delivered=False)
+        return self._exit_code(options, failed=False, delivered=False)
 
     # --- the way of a report ------------------------------------------------------------------------------------------
 
@@ -129,34 +165,222 @@ class Pipe:
         debug = self._debug if options.debug else _nothing
         for note in options.notes:
             self._print(f"! {note}")
-        execution, trouble = self._ask_cloud(options, build, checkout, self._share(end, _CLOUD_SHARE), debug)
-        found = self._collect(options, build, checkout, end, execution, debug)
-        self._stop_at(end)
-        runs = [self.redactor.run(run, checkout.root) for run in found.runs]
-        known = self.redactor.execution(found.execution, checkout.root) if found.execution else None
-        summary = summarise(runs, build.exit_code, known, nx_may_have_run=found.nx_may_have_run)
-        frame = self._frame(options, build, found, checkout, trouble)
+        work = Work(options, build, checkout, end, debug)
+        if options.stage is Stage.START:
+            return self._start(work)
+        return self._finish(work) if options.stage is Stage.FINAL else self._one_step(work)
+
+    def _start(self, work: Work) -> int:
+        """Say that the step runs."""
+        options, build = work.options, work.build
+        self._print(render_log.whose(build, _number(options, build)))
+        self._print(f"… {self._step(options) or 'this step'} has started. Its result comes with STAGE: report")
+        self._print("! STAGE: start needs a last step with STAGE: final: whoever is killed never reports, and only a")
+        self._print("! final step can tell that nobody comes any more")
+        if options.dry_run or options.credential is None:
+            self._print("DRY_RUN: nothing is written." if options.dry_run else _NO_CREDENTIAL)
+            return _OK if options.dry_run else self._exit_code(options, failed=False, delivered=False)
+        return self._publish(work, self._desk(work), [self._word(work, Stage.START)], {})
+
+    def _one_step(self, work: Work) -> int:
+        """Say what the step ran."""
+        options, build, checkout = work.options, work.build, work.checkout
+        execution, trouble = self._ask_cloud(options, build, checkout, self._share(work.end, _CLOUD_SHARE), work.debug)
+        found = self._collect(options, build, checkout, work.end, execution, work.debug)
+        self._stop_at(work.end)
+        held = self._held(work, found, trouble, build)
         notes = [self.redactor.line(note) for note in found.notes]
-        for line in render_log.lines(summary, frame, notes, _number(options, build), self.redactor.count):
+        for line in render_log.lines(held.summary, held.frame, notes, _number(options, build), self.redactor.count):
             self._print(line)
         if options.dry_run or options.credential is None:
-            return self._rehearse(options, summary, frame)
-        self._keep(checkout, self._body(summary, frame, None))
-        bitbucket = self.connect(options, build, self.clock, debug)
-        frame = replace(frame, commit=self._full_hash(frame.commit, bitbucket, self._share(end, _HASH_SHARE)))
-        comment = self._channel(
-            "Comment",
-            bitbucket,
-            self._share(end, _COMMENT_SHARE),
-            lambda: self._comment(options, summary, frame, bitbucket),
+            return self._rehearse(options, held)
+        self._keep(checkout, self._body(held))
+        said = step_report.of(held.summary, self._word(work, Stage.REPORT), held.frame.nx, held.frame.folder)
+        return self._publish(work, self._desk(work), [said], {said: held}, failed=held.summary.answer.failed)
+
+    def _finish(self, work: Work) -> int:
+        """Close the report: say that no step comes any more, and speak for those that only left records."""
+        options, build = work.options, work.build
+        execution, trouble = self._ask_cloud(
+            options, build, work.checkout, self._share(work.end, _CLOUD_SHARE), work.debug
         )
-        self._channel(
-            "Build status", bitbucket, end, lambda: self._build_status(options, summary, frame, bitbucket, comment)
+        writes = not options.dry_run and options.credential is not None
+        desk = self._desk(work) if writes else None
+        known = self._known_reports(desk, build) if desk else ()
+        since = datetime.fromtimestamp(min(one.at for one in known) / 1000, UTC) if known else None
+        found = self._collect_steps(work, since, execution)
+        self._print(render_log.whose(build, _number(options, build)))
+        held: dict[StepReport, Held] = {}
+        for of, collection in found.items():
+            each = self._held(work, collection, trouble, replace(build, exit_code=None, step_uuid=of.step))
+            word = self._word_for(work, of, known)
+            for line in (*each.frame.ignored, *map(self.redactor.line, collection.notes)):
+                self._print(f"  ! {line}")
+            if word and each.summary.runs:
+                said = step_report.of(each.summary, word, each.frame.nx, each.frame.folder)
+                held[said] = each
+        if desk is None:
+            steps = Steps([self._word(work, Stage.FINAL), *held], self._now())
+            place = Place(build.repository_url, build.commit, step_report.Scope(options.report_id, None, ""))
+            self._print("DRY_RUN: nothing is written. The comment would be:\n" if options.dry_run else _NO_CREDENTIAL)
+            self._print(render_steps.body(steps, place, self.clock.now()))
+            return self._exit_code(options, failed=steps.red, delivered=options.dry_run)
+        return self._publish(work, desk, [self._word(work, Stage.FINAL), *held], held)
+
+    def _known_reports(self, desk: Desk, build: Build) -> tuple[StepReport, ...]:
+        """What the steps of this build have said by now, as far as it can be read."""
+        for records in desk.records:
+            try:
+                return tuple(one for one in records.list(desk.place.commit) if one.build == build.number)
+            except BitbucketError as error:
+                self._print(f"! {error}")
+        return ()
+
+    def _word_for(self, work: Work, of: Of, known: Sequence[StepReport]) -> StepReport | None:
+        """The word of a step that left records and has not reported; None for one that has.
+
+        Runs of no known step are told where no step has reported: else they are those of one that has.
+        """
+        word = self._word(work, Stage.REPORT)._replace(expect=0, names=(), parallel=None)
+        if of.step is None:
+            reported = any(one.stage is Stage.REPORT for one in known)
+            return None if reported else word._replace(name="", link=work.build.url)
+        step = step_report.step_digest(of.step)
+        theirs = [one for one in known if one.step == step and one.stage is not Stage.FINAL]
+        if any(one.stage is Stage.REPORT and one.run >= of.run for one in theirs):
+            return None
+        started = max(theirs, key=lambda one: one.run, default=None)
+        run = max(of.run, started.run) if started else of.run
+        own = step == word.step
+        name = started.name if started else word.name if own else ""
+        link = replace(work.build, step_uuid=of.step).step_url
+        return word._replace(name=name, step=step, run=run, link=link, parallel=started.parallel if started else None)
+
+    def _collect_steps(
+        self, work: Work, since: datetime | None, execution: CIPipelineExecution | None
+    ) -> dict[Of, Collection]:
+        """Collect the runs of every step, or what can be read of them in time."""
+        options, build = work.options, work.build
+        collector = Collector(
+            work.checkout, options, build, self.working_directory, _hosts(options), every_step=True, since=since
         )
-        delivered = all(one.result is not Result.FAILED for one in self.outcomes)
-        if not delivered:
+        self._stop_at(self._share(work.end, _COLLECT_SHARE))
+        with suppress(_OutOfTime):
+            collector.read()
+        self._stop_at(self._share(work.end, _COLLECT_SHARE))
+        try:
+            return collector.by_step(execution, work.debug if options.debug else None)
+        except _OutOfTime:
+            self._print(f"! {_TOO_LONG}")
+            return {}
+        finally:
+            self._stop_at(work.end)
+
+    def _held(self, work: Work, found: Collection, trouble: str | None, build: Build) -> Held:
+        """What was collected, without secrets, and what goes with it."""
+        root = work.checkout.root
+        runs = [self.redactor.run(run, root) for run in found.runs]
+        known = self.redactor.execution(found.execution, root) if found.execution else None
+        summary = summarise(runs, build.exit_code, known, nx_may_have_run=found.nx_may_have_run)
+        return Held(summary, self._frame(work.options, build, found, work.checkout, trouble))
+
+    def _step(self, options: Settings) -> str:
+        return self.redactor.line(options.step_name) if options.step_name else ""
+
+    def _word(self, work: Work, stage: Stage) -> StepReport:
+        """This step's word, without what it ran."""
+        options, build = work.options, work.build
+        return StepReport(
+            build=build.number,
+            run=build.step_run,
+            name=self._step(options),
+            step=step_report.step_digest(build.step_uuid),
+            stage=stage,
+            at=self._now(),
+            title=options.title,
+            link=build.step_url,
+            patience=options.start_max * 60,
+            expect=options.expect.number,
+            names=tuple(map(self.redactor.line, options.expect.names)),
+            parallel=build.parallel,
+        )
+
+    # --- publishing ---------------------------------------------------------------------------------------------------
+
+    def _desk(self, work: Work) -> Desk:
+        """Find out where everything goes."""
+        options, build = work.options, work.build
+        bitbucket = self.connect(options, build, self.clock, work.debug)
+        commit = self._full_hash(work, bitbucket)
+        target, skipped = self._target(work, bitbucket)
+        ref = f"heads/{build.branch}" if build.branch else f"tags/{build.tag or ''}"
+        scope = step_report.Scope(options.report_id, target.number if target else None, ref)
+        trusted = partial(_is_trusted, hosts=_hosts(options))
+        records = tuple(kind(bitbucket, scope, build.pages, trusted) for kind in (ReportRecords, StatusRecords))
+        return Desk(bitbucket, target, skipped, Place(build.repository_url, commit, scope), records)
+
+    def _publish(
+        self, work: Work, desk: Desk, words: list[StepReport], held: dict[StepReport, Held], *, failed: bool = False
+    ) -> int:
+        """Put the words on record, and write comment and build status until they are right."""
+        options, build = work.options, work.build
+        commit = desk.place.commit
+        held = {one: each._replace(frame=replace(each.frame, commit=commit)) for one, each in held.items()}
+        status_key = render_status.key(options.report_id, _number(options, build), build.branch or build.tag or "")
+        teller = Teller(desk.place, status_key, held, only_failures=options.comment is CommentMode.ON_FAILURE)
+        publisher = Publisher(desk.bitbucket, desk.records, desk.target, teller, self.clock, work.end, self)
+        publisher.run(Publication.begin(words, commit, comments=desk.target is not None))
+        steps = Steps(publisher.at.counted, self._now())
+        if len(steps.steps) > 1 or steps.awaited or options.stage is Stage.FINAL:
+            for line in render_steps.lines(steps, desk.place):
+                self._print(line)
+        outcomes = [publisher.comment() if desk.target else desk.skipped, publisher.build_status()]
+        for outcome in outcomes:
+            self._say_outcome(outcome)
+        delivered = all(one.result is not Result.FAILED for one in outcomes)
+        if not delivered and held:
             self._print("  The report is kept in .nx-report/comment.md of the clone.")
-        return self._exit_code(options, summary, delivered=delivered)
+        failed = failed or (options.stage is Stage.FINAL and steps.red)
+        return self._exit_code(options, failed=failed, delivered=delivered)
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+    def _target(self, work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome]:
+        """Where the comment goes, and what is said where it has no place."""
+        options, build = work.options, work.build
+        skipped = Outcome("Comment", Result.SKIPPED, "COMMENT is never")
+        if options.comment is CommentMode.NEVER:
+            return None, skipped
+        try:
+            end = self._share(work.end, _HASH_SHARE)
+            number, why = publish.find_pull_request(bitbucket.until(end), build, options.pull_request)
+        except BitbucketError as error:
+            return None, Outcome("Comment", Result.FAILED, str(error))
+        if number is None:
+            return None, skipped._replace(text=why)
+        if why:
+            self._print(f"! {why}")
+        return Target(number, work.checkout.holds), skipped
+
+    def _full_hash(self, work: Work, bitbucket: Bitbucket) -> str:
+        """The commit's whole hash: the clone's, else as Bitbucket knows it, else as it is."""
+        commit = work.build.commit
+        if found := work.checkout.full_hash(commit):
+            return found
+        end = self._share(work.end, _HASH_SHARE)
+        self._stop_at(end + _LAST_WORDS)
+        try:
+            return bitbucket.until(end).full_hash(commit)
+        except BitbucketError as error:
+            self._print(f"! {error}. The abbreviated hash is used.")
+        except _OutOfTime:
+            self._print(f"! commit {commit}: Bitbucket's answer did not end in time. The abbreviated hash is used.")
+        finally:
+            self._stop_at(work.end)
+        return commit
+
+    # --- the parts of it ----------------------------------------------------------------------------------------------
 
     def _ask_cloud(
         self, options: Settings, build: Build, checkout: Checkout, end: float, debug: Callable[[str], None]
@@ -212,8 +436,7 @@ class Pipe:
         try:
             return collector.collection(execution, debug if options.debug else None)
         except _OutOfTime:
-            why = "everything: reading it took too long for TIMEOUT. Raise it, or name less in NX_LOGS"
-            return Collection(execution=execution, ignored=(why,), workspace=checkout.root, nx_may_have_run=True)
+            return Collection(execution=execution, ignored=(_TOO_LONG,), workspace=checkout.root, nx_may_have_run=True)
 
     def _frame(
         self, options: Settings, build: Build, found: Collection, checkout: Checkout, trouble: str | None
@@ -235,88 +458,23 @@ class Pipe:
             cloud_trouble=line(trouble) if trouble else None,
         )
 
-    def _full_hash(self, commit: str, bitbucket: Bitbucket, end: float) -> str:
-        """The commit's whole hash, asked of Bitbucket where the clone does not hold it, else as it is."""
-        if len(commit) == 40:  # noqa: PLR2004
-            return commit
-        bitbucket.deadline = end
-        self._stop_at(end + _LAST_WORDS)
-        try:
-            return bitbucket.full_hash(commit)
-        except BitbucketError as error:
-            self._print(f"! {error}. The abbreviated hash is used.")
-        except _OutOfTime:
-            self._print(f"! commit {commit}: Bitbucket's answer did not end in time. The abbreviated hash is used.")
-        return commit
+    def _body(self, held: Held) -> str:
+        return render_comment.render(held.summary, held.frame, self.clock.now())
 
-    def _comment(
-        self, options: Settings, summary: Summary, frame: render_comment.Frame, bitbucket: Bitbucket
-    ) -> Outcome:
-        """Bring the comment up to date. Raises BitbucketError."""
-        if options.comment is CommentMode.NEVER:
-            return Outcome("Comment", Result.SKIPPED, "COMMENT is never")
-        pull_request, why = publish.find_pull_request(bitbucket, frame.build, options.pull_request)
-        if pull_request is None:
-            return Outcome("Comment", Result.SKIPPED, why)
-        if why:
-            self._print(f"! {why}")
-        if pull_request.head and not publish.alike(pull_request.head, frame.commit):
-            self._print(
-                f"! the pull request is at {pull_request.head[:12]} by now, this build is of {frame.commit[:12]}"
-            )
-        unless = None
-        if summary.answer is Answer.NOTHING_RAN:
-            unless = "no run was found"
-        elif options.comment is CommentMode.ON_FAILURE and not summary.answer.failed:
-            unless = "COMMENT is on-failure, and nothing failed"
-        elif not pull_request.open:
-            unless = f"pull request {pull_request.id} is {pull_request.state}"
-        return publish.comment(
-            bitbucket,
-            pull_request,
-            render_comment.marker(summary, frame, None),
-            lambda known: self._body(summary, frame, known),
-            unless=unless,
-            clock=self.clock,
-        )
-
-    def _build_status(
-        self,
-        options: Settings,
-        summary: Summary,
-        frame: render_comment.Frame,
-        bitbucket: Bitbucket,
-        comment: Outcome,
-    ) -> Outcome:
-        """Write the build status. Raises BitbucketError."""
-        build, number = frame.build, _number(options, frame.build)
-        status = render_status.render(summary, build, options.title, options.report_id, number)
-        if status is None:
-            return Outcome("Build status", Result.SKIPPED, "nothing ran, and the step did not fail")
-        if comment.superseded:
-            return Outcome("Build status", Result.SKIPPED, "a newer build of this commit has reported")
-        return publish.build_status(bitbucket, frame.commit, status, build.number, ordered=comment.ordered)
-
-    def _body(self, summary: Summary, frame: render_comment.Frame, known: Known | None) -> str:
-        return render_comment.render(summary, frame, self.clock.now(), known)
-
-    def _rehearse(self, options: Settings, summary: Summary, frame: render_comment.Frame) -> int:
+    def _rehearse(self, options: Settings, held: Held) -> int:
         """Print the whole report, where nothing may or can be written."""
+        summary, build = held.summary, held.frame.build
         if options.dry_run:
             self._print("DRY_RUN: nothing is written. The comment would be:\n")
         else:
-            self._print("✗ NO CREDENTIAL: nothing can be written to Bitbucket, so this log has the whole report.")
-            self._print(
-                "  Pass ATLASSIAN_ACCOUNT_EMAIL and ATLASSIAN_API_TOKEN, or BITBUCKET_ACCESS_TOKEN, from secured"
-            )
-            self._print("  variables of the repository. The comment would be:\n")
-        self._print(self._body(summary, frame, None))
-        number = _number(options, frame.build)
-        if status := render_status.render(summary, frame.build, options.title, options.report_id, number):
+            self._print(_NO_CREDENTIAL)
+            self._print("  The comment would be:\n")
+        self._print(self._body(held))
+        if status := render_status.render(summary, build, options.title, options.report_id, _number(options, build)):
             self._print(
                 f"The build status would be {status.state.value}: {status.name}: {status.description} {status.url}"
             )
-        return self._exit_code(options, summary, delivered=options.dry_run)
+        return self._exit_code(options, failed=summary.answer.failed, delivered=options.dry_run)
 
     # --- each stage in its time, each channel for itself --------------------------------------------------------------
 
@@ -330,25 +488,10 @@ class Pipe:
         signal.signal(signal.SIGALRM, _out_of_time)
         signal.setitimer(signal.ITIMER_REAL, max(0.01, moment - self.clock.monotonic()))
 
-    def _channel(self, name: str, bitbucket: Bitbucket, end: float, write: Callable[[], Outcome]) -> Outcome:
-        """Write one thing until then, whatever becomes of it; say what did."""
-        bitbucket.deadline = end - _LAST_WORDS
-        self._stop_at(end)
-        try:
-            outcome = write()
-        except BitbucketError as error:
-            outcome = Outcome(name, Result.FAILED, str(error))
-        except _OutOfTime:
-            text = "Bitbucket's answer did not end in time. Raise TIMEOUT, or try again"
-            outcome = Outcome(name, Result.FAILED, text)
-        except Exception as error:  # noqa: BLE001 - one channel's fault is not the other's
-            self._print_fault(error)
-            outcome = Outcome(name, Result.FAILED, "by a fault of this pipe")
-        self.outcomes.append(outcome)
-        text = outcome.text.removeprefix(f"{name.lower()}: ")
-        sign = {Result.FAILED: "✗", Result.SKIPPED: "–"}.get(outcome.result, "✓")
+    def _say_outcome(self, outcome: Outcome) -> None:
+        text = outcome.text.removeprefix(f"{outcome.channel.lower()}: ")
+        sign = {Result.FAILED: "✗", Result.SKIPPED: "–", Result.LEFT: "–"}.get(outcome.result, "✓")
         self._print(f"{sign} {outcome.channel} {outcome.result.value}: {text}")
-        return outcome
 
     def _keep(self, checkout: Checkout, body: str) -> None:
         """Keep the report in the clone: what could not be delivered can be read there."""
@@ -357,17 +500,24 @@ class Pipe:
         except OSError as error:
             self._print(f"! .nx-report/comment.md could not be written ({error.strerror}); the report goes on")
 
-    def _exit_code(self, options: Settings | None, summary: Summary | None, *, delivered: bool) -> int:
+    def _exit_code(self, options: Settings | None, *, failed: bool, delivered: bool) -> int:
         fail_on = options.fail_on if options else frozenset()
         if FailOn.DELIVERY_ERRORS in fail_on and not delivered:
             return _ASKED_FOR
-        failed = summary is not None and summary.answer.failed
         return _ASKED_FOR if FailOn.FAILED_TASKS in fail_on and failed else _OK
 
     # --- what is said -------------------------------------------------------------------------------------------------
 
     def _print(self, text: str) -> None:
-        self.say(self.redactor.text(text))
+        self._out(self.redactor.text(text))
+
+    def say(self, text: str) -> None:
+        """Print a line, without secrets."""
+        self._print(text)
+
+    def say_fault(self, error: Exception) -> None:
+        """Print that this pipe is at fault."""
+        self._print_fault(error)
 
     def _debug(self, text: str) -> None:
         self._print(f"  · {text}")
@@ -391,6 +541,11 @@ def _hosts(options: Settings) -> frozenset[str]:
     """Hosts whose run pages are linked besides Nx Cloud's own: the configured one, and that of a run named by hand."""
     urls = (options.run_url, options.cloud_api)
     return frozenset(urlsplit(url).netloc.lower() for url in urls if url)
+
+
+def _is_trusted(url: str, hosts: frozenset[str]) -> bool:
+    """Whether a run's page in a record may be linked."""
+    return is_live(url, urlsplit(url).netloc, hosts)
 
 
 def _number(options: Settings, build: Build) -> int | None:

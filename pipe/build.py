@@ -21,7 +21,8 @@ class Build:
 
     `commit` is what Bitbucket knows: in pull request pipelines usually the first 12 characters, and never HEAD, which
     is a temporary merge there. `exit_code` is the step's own ("0" is success, anything else is not); None where it
-    does not arrive, as in a `script:`. `step_run` starts at 1 and counts reruns of the step.
+    does not arrive, as in a `script:`. `step_run` starts at 1 and counts reruns of the step. `parallel` is the
+    step's place in its parallel group, from 0, and the group's size.
     """
 
     workspace: str
@@ -35,6 +36,7 @@ class Build:
     step_uuid: str | None = None
     step_run: int = 1
     exit_code: str | None = None
+    parallel: tuple[int, int] | None = None
 
     @property
     def repository_url(self) -> str:
@@ -49,7 +51,12 @@ class Build:
     @property
     def url(self) -> str:
         """The build's page."""
-        return f"{self.repository_url}/pipelines/results/{self.number}"
+        return f"{self.pages}{self.number}"
+
+    @property
+    def pages(self) -> str:
+        """What the addresses of all builds' pages begin with."""
+        return f"{self.repository_url}/pipelines/results/"
 
     @property
     def step_url(self) -> str:
@@ -87,6 +94,10 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
     def number(text: str | None) -> int | None:
         return int(text) if text else None
 
+    place, size = (
+        number(variable(f"BITBUCKET_PARALLEL_STEP{end}", "[0-9]{1,3}", example))
+        for end, example in (("", "0"), ("_COUNT", "3"))
+    )
     return Build(
         workspace=needed("BITBUCKET_WORKSPACE", slug, "acme"),
         repository=needed("BITBUCKET_REPO_SLUG", slug, "shop"),
@@ -100,4 +111,5 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
         step_run=number(variable("BITBUCKET_STEP_RUN_NUMBER", r"[1-9][0-9]{0,5}", "1")) or 1,
         # Whatever arrives and is not 0 is no success; what is no number is told as it is.
         exit_code=re.sub(r"[^0-9A-Za-z-]", "", given(environ, "BITBUCKET_EXIT_CODE"))[:10] or None,
+        parallel=(place or 0, size) if size and size > (place or 0) else None,
     ), mistakes

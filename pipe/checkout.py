@@ -191,6 +191,10 @@ class Checkout:
                     return found.pop()
         return None
 
+    def holds(self, short: str) -> bool:
+        """Whether a commit is in the clone."""
+        return self.full_hash(short) is not None
+
     def _in_texts(self, short: str) -> set[str]:
         names = [".git/HEAD", ".git/FETCH_HEAD", ".git/ORIG_HEAD", ".git/packed-refs", ".git/shallow", ".git/logs/HEAD"]
         for folder, _, files in os.walk(os.path.join(self.root, ".git", "refs")):

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+class Stage(Enum):
+    """Which word of a pipeline step it is: that it runs, what it ran, or that no step comes after it."""
+
+    START = "start"
+    REPORT = "report"
+    FINAL = "final"
+
+
 class RunStatus(Enum):
     """State of a run, in Nx Cloud's words (`CIPEExecutionStatus` of Nx Console's public types)."""
 
@@ -232,6 +240,25 @@ class BuildStatus(NamedTuple):
     description: str
     url: str
     branch: str | None
+
+
+class ReportResult(Enum):
+    """Result of a Code Insights report, in Bitbucket Cloud's words."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    PENDING = "PENDING"
+
+
+class Report(NamedTuple):
+    """A Code Insights report on a commit, known there by its `key`. `data` has a title, a type and a value each."""
+
+    key: str
+    title: str
+    details: str
+    result: ReportResult
+    link: str | None
+    data: tuple[tuple[str, str, str | float | bool], ...] = ()
 
 
 class PullRequest(NamedTuple):

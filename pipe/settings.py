@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bitbucket_pipes_toolkit import ArrayVariable, Pipe
 
-from pipe.variables import UNEXPANDED, VARIABLES, CommentMode, FailOn, Variable
+from pipe.model import Stage
+from pipe.variables import NO_EXPECTATION, UNEXPANDED, VARIABLES, CommentMode, Expect, FailOn, Variable, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +50,9 @@ class Settings:
     cache_directory: str | None = None
     pull_request: int | Literal["auto"] | None = None
     step_name: str | None = None
+    stage: Stage = Stage.REPORT
+    expect: Expect = NO_EXPECTATION
+    start_max: int = 120
     report_id: str = "nx"
     title: str = "Nx"
     comment: CommentMode = CommentMode.ALWAYS
@@ -76,6 +80,9 @@ _FIELDS = {
     "NX_CACHE_DIRECTORY": "cache_directory",
     "PULL_REQUEST_ID": "pull_request",
     "STEP_NAME": "step_name",
+    "STAGE": "stage",
+    "EXPECT": "expect",
+    "START_MAX": "start_max",
     "REPORT_ID": "report_id",
     "TITLE": "title",
     "COMMENT": "comment",
@@ -154,15 +161,26 @@ def read(environ: Mapping[str, str]) -> Settings:
         variables = {name: text for name, text in given.items() if name not in invalid.problems}
     for name, text in variables.items():
         values[name] = _BY_NAME[name].read(text)
-    listed, log_notes, problem = _listed_logs(environ)
-    mistakes += problem
+    listed, list_notes, problems = {}, [], []
+    for name, correct in (("NX_LOGS", "['.nx-report/*.log', 'e2e.log']"), ("EXPECT", "[lint, test, e2e]")):
+        texts, more_notes, more_problems = _listed(environ, name, f"Correct: {name}: {correct}")
+        if texts:
+            listed[name] = texts
+        list_notes += more_notes
+        problems += more_problems
+    if "EXPECT" in listed:
+        try:
+            values["EXPECT"] = Expect(names=names(listed["EXPECT"]))
+        except ValueError as problem:
+            problems.append(_mistake("EXPECT", str(problem), ", ".join(listed["EXPECT"])))
+    mistakes += problems
     credential, credential_notes = _credential(values)
-    all_notes = (*notes, *log_notes, *credential_notes, *_resembling(environ))
+    all_notes = (*notes, *list_notes, *credential_notes, *_resembling(environ))
     if mistakes:
         raise Mistakes(mistakes, all_notes)
     fields = {field: values[name] for name, field in _FIELDS.items() if name in values}
-    if listed:
-        fields["logs"] = listed
+    if "NX_LOGS" in listed:
+        fields["logs"] = listed["NX_LOGS"]
     fields["cloud_token"] = values.get("NX_CLOUD_AUTH_TOKEN") or values.get("NX_CLOUD_ACCESS_TOKEN")
     return Settings(credential=credential, notes=all_notes, **fields)
 
@@ -181,23 +199,23 @@ def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     return given, notes
 
 
-def _listed_logs(environ: Mapping[str, str]) -> tuple[tuple[str, ...], list[str], list[str]]:
-    """NX_LOGS as a YAML list, which arrives as NX_LOGS_COUNT, NX_LOGS_0, … (the toolkit's array variable).
+def _listed(environ: Mapping[str, str], name: str, correct: str) -> tuple[tuple[str, ...], list[str], list[str]]:
+    """A variable given as a YAML list, which arrives as NAME_COUNT, NAME_0, … (the toolkit's array variable).
 
     Gives the entries, notes on those that did not arrive, and mistakes.
     """
-    count = environ.get("NX_LOGS_COUNT", "").strip()
+    count = environ.get(f"{name}_COUNT", "").strip()
     if not count:
-        lost = "NX_LOGS_0" in environ
-        return (), ["NX_LOGS_0 is ignored: NX_LOGS_COUNT, which comes with a YAML list, is not set"] if lost else [], []
-    correct = "Correct: NX_LOGS: ['.nx-report/*.log', 'e2e.log']"
+        lost = f"{name}_0" in environ
+        note = f"{name}_0 is ignored: {name}_COUNT, which comes with a YAML list, is not set"
+        return (), [note] if lost else [], []
     if not re.fullmatch(r"[0-9]{1,3}", count):
-        return (), [], [f"NX_LOGS_COUNT {count[:20]!r} is not a number below 1000. {correct}"]
-    if environ.get("NX_LOGS", "").strip():
-        return (), [], [f"NX_LOGS is given both as a text and as a list (NX_LOGS_COUNT). {correct}"]
-    texts = [text.strip() for text in ArrayVariable("NX_LOGS", {**environ, "NX_LOGS_COUNT": count}) if text]
+        return (), [], [f"{name}_COUNT {count[:20]!r} is not a number below 1000. {correct}"]
+    if environ.get(name, "").strip():
+        return (), [], [f"{name} is given both as a text and as a list ({name}_COUNT). {correct}"]
+    texts = [text.strip() for text in ArrayVariable(name, {**environ, f"{name}_COUNT": count}) if text]
     missing = int(count) - len(texts)
-    return tuple(filter(None, texts)), [f"NX_LOGS: {missing} of {count} entries did not arrive"] if missing else [], []
+    return tuple(filter(None, texts)), [f"{name}: {missing} of {count} entries did not arrive"] if missing else [], []
 
 
 def _credential(values: Mapping[str, Any]) -> tuple[Credential | None, list[str]]:
@@ -226,7 +244,7 @@ def _resembling(environ: Mapping[str, str]) -> list[str]:
     warnings = []
     squeezed = {name.replace("_", ""): name for name in _BY_NAME}
     for name in environ:
-        if name in _BY_NAME or re.fullmatch(r"NX_LOGS_(COUNT|[0-9]+)", name) or not name.isupper():
+        if name in _BY_NAME or re.fullmatch(r"(NX_LOGS|EXPECT)_(COUNT|[0-9]+)", name) or not name.isupper():
             continue
         near = squeezed.get(name.replace("_", ""))
         if near is None and not _OTHERS.match(name):

@@ -10,10 +10,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from pipe.model import RunStatus
+from pipe.model import RunStatus, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 # How the name of an undefined variable arrives where nothing replaces it by an empty string.
@@ -41,6 +41,16 @@ class FailOn(Enum):
     DELIVERY_ERRORS = "delivery-errors"
 
 
+class Expect(NamedTuple):
+    """Which steps must report: how many, or those of these names; 0 and none where nobody knows."""
+
+    number: int = 0
+    names: tuple[str, ...] = ()
+
+
+NO_EXPECTATION = Expect()
+
+
 # --- how a value is read: each returns the value or raises ValueError with what is wrong ------------------------------
 
 
@@ -60,6 +70,35 @@ def _wait(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) > 3600:  # noqa: PLR2004
         raise ValueError("is not a whole number of seconds from 0 to 3600")
     return int(text)
+
+
+def _stage(text: str) -> Stage:
+    try:
+        return Stage(text.lower())
+    except ValueError:
+        raise ValueError("is none of start, report, final") from None
+
+
+def _minutes(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= 1440:  # noqa: PLR2004
+        raise ValueError("is not a whole number of minutes from 1 to 1440")
+    return int(text)
+
+
+def _expect(text: str) -> Expect:
+    if re.fullmatch("[0-9]+", text):
+        if not 1 <= int(text) <= 100:  # noqa: PLR2004
+            raise ValueError("is not a number of steps from 1 to 100")
+        return Expect(int(text))
+    return Expect(names=names(re.split(r"[\n,]", text)))
+
+
+def names(texts: Iterable[str]) -> tuple[str, ...]:
+    """Names of steps, each once; raises ValueError where they can be none."""
+    found = tuple(dict.fromkeys(filter(None, (" ".join(text.split()) for text in texts))))
+    if not found or len(found) > 100 or not all(name.isprintable() and len(name) <= 100 for name in found):  # noqa: PLR2004
+        raise ValueError("is neither a number of steps, 1 to 100, nor a list of their names")
+    return found
 
 
 def _pull_request(text: str) -> int | Literal["auto"]:
@@ -139,7 +178,7 @@ def _words(text: str) -> str:
 def _name(text: str) -> str:
     if len(text) > 100 or not text.isprintable():  # noqa: PLR2004
         raise ValueError("may hold printable characters only, 100 at most")
-    return text
+    return " ".join(text.split())
 
 
 def _comment(text: str) -> CommentMode:
@@ -258,6 +297,28 @@ VARIABLES = (
         "BITBUCKET_PR_ID",
     ),
     Variable("STEP_NAME", _name, "This step's name in the report; no variable of Bitbucket has it", "test"),
+    Variable(
+        "STAGE",
+        _stage,
+        "`start` at the head of a step says that it runs, `report` what it ran; `final`, in a last step that always "
+        "runs, closes the report",
+        "final",
+        "report",
+    ),
+    Variable(
+        "EXPECT",
+        _expect,
+        "The steps that must report, as a number or as a list of their names: until then nothing is green",
+        "lint, test, e2e",
+        "BITBUCKET_PARALLEL_STEP_COUNT, else unknown",
+    ),
+    Variable(
+        "START_MAX",
+        _minutes,
+        "Minutes after which a step that started and has not reported is told as silent, 1 to 1440",
+        "'120'",
+        "120",
+    ),
     Variable("REPORT_ID", _report_id, "Keeps several reports of one repository apart", "nx", "nx"),
     Variable("TITLE", _words, "The heading", "Nx", "Nx"),
     Variable(

@@ -125,6 +125,12 @@ class Step:
         found = self.sandbox.repository.build_statuses
         return [(status.state, status.description or "") for status in found]
 
+    @property
+    def records(self) -> list[str]:
+        """The keys of the records on the pull request's head."""
+        commit = self.sandbox.pull_request.source_commit
+        return [report.external_id for report in self.sandbox.repository.reports_of_commit(commit)]
+
     def calls(self) -> list[str]:
         """Method and the end of the path of each request so far; the list starts anew."""
         calls = [f"{one.method} {one.path.split('/acme/shop/')[1]}" for one in self.sandbox.requests]

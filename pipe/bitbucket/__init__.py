@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pipe.model import BuildStatus, Comment, PullRequest
+    from pipe.model import BuildStatus, Comment, PullRequest, Report
 
 
 class Bitbucket(Protocol):
     """What is asked of a Bitbucket. Every verb raises BitbucketError where it fails for good.
 
-    `deadline` is the moment, in the clock's monotonic seconds, after which no verb tries any more.
+    Several verbs may be used at once. `until` gives a Bitbucket none of whose verbs tries any more after that moment,
+    in the clock's monotonic seconds.
     """
 
-    deadline: float
+    def until(self, deadline: float) -> Bitbucket:
+        """The same, with that deadline."""
 
     def pull_request(self, number: int) -> PullRequest:
         """One pull request."""
@@ -37,8 +39,20 @@ class Bitbucket(Protocol):
     def set_build_status(self, commit: str, status: BuildStatus) -> None:
         """Make or replace the build status of that key on a commit."""
 
-    def build_description(self, commit: str, key: str) -> str | None:
-        """The description of the build status of that key on a commit, None where there is none."""
+    def build_status(self, commit: str, key: str) -> BuildStatus | None:
+        """The build status of that key on a commit, None where there is none."""
+
+    def build_statuses(self, commit: str) -> list[BuildStatus]:
+        """All build statuses of a commit."""
+
+    def put_report(self, commit: str, report: Report) -> None:
+        """Make or replace the Code Insights report of that key on a commit."""
+
+    def reports(self, commit: str) -> list[Report]:
+        """All Code Insights reports of a commit, whoever wrote them."""
+
+    def delete_report(self, commit: str, key: str) -> None:
+        """Delete the Code Insights report of that key, if it is there."""
 
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pipe.bitbucket.errors import AnswerLost, NotFound, Rejected
-from pipe.model import Comment, PullRequest
+from pipe.model import BuildState, BuildStatus, Comment, PullRequest, Report, ReportResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipe.bitbucket.http import Http
-    from pipe.model import BuildStatus
 
 # 100 is the most that comments allow, 50 the most that the list of pull requests allows.
 _COMMENTS_PER_PAGE, _PULL_REQUESTS_PER_PAGE, _PAGES = "100", "50", 200
 _COMMENT_FIELDS = (
     "next,values.id,values.type,values.content.raw,values.deleted,values.inline,values.user.uuid,values.links.html.href"
+)
+_PULL_REQUEST_FIELDS = "id,state,updated_on,source.branch.name,source.commit.hash,links.html.href"
+_REPORT_FIELDS = "next," + ",".join(
+    f"values.{name}" for name in ("external_id", "title", "details", "result", "link", "data")
 )
 
 
@@ -34,18 +38,14 @@ class Cloud:
         self._full_name = f"{workspace}/{repository}"
         self._base = f"/repositories/{quote(workspace, safe='')}/{quote(repository, safe='')}"
 
-    @property
-    def deadline(self) -> float:
-        """The moment after which no verb tries any more."""
-        return self._http.deadline
-
-    @deadline.setter
-    def deadline(self, moment: float) -> None:
-        self._http.deadline = moment
+    def until(self, deadline: float) -> Cloud:
+        """The same, none of whose verbs tries any more after that moment."""
+        return Cloud(self._http.until(deadline), *self._full_name.split("/"))
 
     def pull_request(self, number: int) -> PullRequest:
         """One pull request."""
-        return _pull_request(self._get(f"/pullrequests/{number}", f"pull request {number}"))
+        fields = {"fields": _PULL_REQUEST_FIELDS}
+        return _pull_request(self._get(f"/pullrequests/{number}", f"pull request {number}", fields))
 
     def open_pull_requests(self, branch: str) -> list[PullRequest]:
         """The open pull requests of a source branch, the one last updated first.
@@ -113,14 +113,48 @@ class Cloud:
         if not isinstance(answer, dict) or answer.get("key") != status.key:
             raise Rejected("build status: the answer does not confirm that it was written. Check BITBUCKET_API_URL")
 
-    def build_description(self, commit: str, key: str) -> str | None:
-        """The description of the build status of that key on a commit, None where there is none."""
+    def build_status(self, commit: str, key: str) -> BuildStatus | None:
+        """The build status of that key on a commit, None where there is none."""
         path = f"{self._base}/commit/{commit}/statuses/build/{quote(key, safe='')}"
         try:
             answer = self._http.request("GET", path, "build status")
         except NotFound:
             return None
-        return str(answer.get("description") or "") if isinstance(answer, dict) else None
+        return _build_status(answer) if isinstance(answer, dict) else None
+
+    def build_statuses(self, commit: str) -> list[BuildStatus]:
+        """All build statuses of a commit."""
+        params = {"pagelen": _COMMENTS_PER_PAGE}
+        found = map(_build_status, self._pages(f"/commit/{commit}/statuses", "build statuses", params))
+        return [status for status in found if status]
+
+    def put_report(self, commit: str, report: Report) -> None:
+        """Make or replace the Code Insights report of that key on a commit: a PUT, so it can be repeated."""
+        body: dict[str, object] = {
+            "title": report.title,
+            "details": report.details,
+            "report_type": "TEST",
+            "reporter": "Nx Report",
+            "result": report.result.value,
+            "data": [{"title": title, "type": kind, "value": value} for title, kind, value in report.data],
+        }
+        if report.link:
+            body["link"] = report.link
+        self._http.request("PUT", self._report(commit, report.key), "record", json=body)
+
+    def reports(self, commit: str) -> list[Report]:
+        """All Code Insights reports of a commit, whoever wrote them."""
+        params = {"pagelen": _COMMENTS_PER_PAGE, "fields": _REPORT_FIELDS}
+        found = map(_report, self._pages(f"/commit/{commit}/reports", "records", params))
+        return [report for report in found if report]
+
+    def delete_report(self, commit: str, key: str) -> None:
+        """Delete the Code Insights report of that key, if it is there."""
+        with suppress(NotFound):
+            self._http.request("DELETE", self._report(commit, key), "old record")
+
+    def _report(self, commit: str, key: str) -> str:
+        return f"{self._base}/commit/{commit}/reports/{quote(key, safe='')}"
 
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""
@@ -184,6 +218,42 @@ def _comment(value: dict[str, Any]) -> Comment:
         body=str(_at(value, "content").get("raw", "")),
         author=author if isinstance(author, str) else None,
         url=str(_at(_at(value, "links"), "html").get("href", "")),
+    )
+
+
+def _build_status(value: dict[str, Any]) -> BuildStatus | None:
+    """A build status, None for one whose state is not known."""
+    try:
+        state = BuildState(value.get("state"))
+    except ValueError:
+        return None
+    key, name, description, url = (str(value.get(part) or "") for part in ("key", "name", "description", "url"))
+    branch = value.get("refname")
+    return BuildStatus(key, state, name, description, url, branch if isinstance(branch, str) else None)
+
+
+def _report(value: dict[str, Any]) -> Report | None:
+    """A report, None for one without a key or a result."""
+    key, link = value.get("external_id"), value.get("link")
+    try:
+        result = ReportResult(value.get("result"))
+    except ValueError:
+        return None
+    if not isinstance(key, str):
+        return None
+    data = value.get("data")
+    fields = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+    return Report(
+        key,
+        str(value.get("title") or ""),
+        str(value.get("details") or ""),
+        result,
+        link if isinstance(link, str) else None,
+        tuple(
+            (str(one.get("title") or ""), str(one.get("type") or ""), said)
+            for one in fields
+            if isinstance(said := one.get("value"), str | int | float | bool)
+        ),
     )
 
 

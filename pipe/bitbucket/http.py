@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -37,8 +38,8 @@ _TRY_AGAIN = {429, 500, 502, 503, 504}
 class Http:
     """Signed requests to one API origin.
 
-    Redirects are not followed and no other origin is ever addressed, so the credential cannot travel. `deadline` is in
-    the clock's monotonic seconds; it can be moved to share time between several things to write.
+    Redirects are not followed and no other origin is ever addressed, so the credential cannot travel. Several threads
+    may make requests at once. `deadline` is in the clock's monotonic seconds.
     """
 
     def __init__(self, origin: str, credential: Credential, clock: Clock, debug: Callable[[str], None]) -> None:
@@ -50,6 +51,12 @@ class Http:
         self._session = requests.Session()
         self._session.auth = _sign(credential)
         self._session.headers["Accept"] = "application/json"
+
+    def until(self, deadline: float) -> Http:
+        """The same session, with that deadline."""
+        same = copy(self)
+        same.deadline = deadline
+        return same
 
     def request(
         self,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.nx import hints, merge
 from pipe.nx.history import FOLDERS
 from pipe.nx.join import Kind, Source
-from pipe.nx.sources import Search
+from pipe.nx.sources import Search, Steps
 from pipe.nx.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from pipe.build import Build
     from pipe.checkout import Checkout
@@ -47,19 +49,47 @@ class Collection:
     nx_may_have_run: bool = False
 
 
+class Of(NamedTuple):
+    """Whose runs they are: the step's UUID in braces, and its highest run that is known, 1 where none is.
+
+    `step` is None for runs of which nobody knows the step.
+    """
+
+    step: str | None
+    run: int
+
+
+NOBODY = Of(None, 1)  # whose the runs are of which the step is not known
+
+
 class Collector:
     """Reads what tells of this step's runs, and joins it.
 
     `hosts` are those that the settings vouch for, besides Nx Cloud's own. Nothing is raised for what the checkout
     holds: whatever cannot be read is named in `ignored` and the rest is reported.
+
+    With `every_step` what counts is of any step of the build, as a `final` step gets it from their artifacts: records
+    by the build that they name, and of each step those of its highest run; other files by their time. They count if
+    they ended after the build is known to have been running: after `since` (with its zone), where the caller knows of
+    such a time, or after the start of a record of another step, whichever is earliest. Where neither is known nobody
+    can say, and they count too.
     """
 
     def __init__(
-        self, checkout: Checkout, settings: Settings, build: Build, working_directory: str, hosts: frozenset[str]
+        self,
+        checkout: Checkout,
+        settings: Settings,
+        build: Build,
+        working_directory: str,
+        hosts: frozenset[str],
+        *,
+        every_step: bool = False,
+        since: datetime | None = None,
     ) -> None:
         self._settings = settings
         self._hosts = hosts
-        self._search = Search(checkout, build, checkout.cloned())
+        steps = Steps(build, since) if every_step else None
+        self._search = Search(checkout, build, checkout.cloned(), steps=steps)
         self._workspace = Workspace.find(checkout, settings.workspace_dir, working_directory)
         self._roots = tuple(dict.fromkeys((self._workspace.root, checkout.root)))
         self._bases = tuple(dict.fromkeys((working_directory, *self._roots)))
@@ -80,13 +110,73 @@ class Collector:
         self, execution: CIPipelineExecution | None = None, debug: Callable[[str], None] | None = None
     ) -> Collection:
         """Join what was read with what Nx Cloud knows; `debug` takes lines that say what is from where."""
-        search, settings = self._search, self._settings
-        joined = merge.merge([*search.found, *_groups(execution)])
-        own = [one for one in joined if any(part.source.kind is not Kind.CLOUD for part in one.parts)]
-        runs = merge.name_by_hand([one.run for one in own], settings.run_url, settings.run_status)
+        joined = self._joined(execution, debug)
+        return self._whole(self._runs(joined), joined, execution)
+
+    def by_step(
+        self, execution: CIPipelineExecution | None = None, debug: Callable[[str], None] | None = None
+    ) -> dict[Of, Collection]:
+        """What `collection` has, by the step that it is of: each that ran anything, the first first, and NOBODY.
+
+        A record is of the step that it names, a log of the one whose UUID makes its name as in the recipe; what is
+        known to be of two steps is never joined. Any other file tells more of the runs that it fits, whosever they are.
+        A run that it alone tells of is of the step that the file's other runs are of, where that is one step; else it
+        is NOBODY's. So no run is told twice, and none is left out.
+
+        NOBODY is always there, at the end. It alone has what is to be said of the search, and of Nx Cloud's execution
+        the runs that no step's source names.
+        """
+        joined = self._joined(execution, debug)
+        groups = self._by_step(joined)
+        runs = self._runs([one for group in groups.values() for one in group])
+        whole = self._whole(runs, groups[NOBODY], execution)
+        left = iter(runs)
+        found = {
+            of: Collection(runs=tuple(islice(left, len(group))), workspace=whole.workspace, nx=whole.nx)
+            for of, group in groups.items()
+            if of != NOBODY
+        }
         if debug:
-            _explain(own, search, debug)
-        logged = any(log.runs for log in search.of(Kind.LOG))
+            for of, one in found.items():
+                debug(f"step {of.step}, run {of.run}: {', '.join(name for run in one.runs for name in run.sources)}")
+        return {**found, NOBODY: replace(whole, runs=tuple(left))}
+
+    def _joined(self, execution: CIPipelineExecution | None, debug: Callable[[str], None] | None) -> list[Joined]:
+        """The runs that a source in the clone tells of."""
+        joined = merge.merge([*self._search.found, *_groups(execution)])
+        own = [one for one in joined if any(part.source.kind is not Kind.CLOUD for part in one.parts)]
+        if debug:
+            _explain(own, self._search, debug)
+        return own
+
+    def _runs(self, joined: Sequence[Joined]) -> tuple[Run, ...]:
+        """What all sources say of each, and last a run that the settings alone name."""
+        return merge.name_by_hand([one.run for one in joined], self._settings.run_url, self._settings.run_status)
+
+    def _by_step(self, joined: Sequence[Joined]) -> dict[Of, list[Joined]]:
+        """The runs of each step in their order, those of NOBODY last."""
+        told: dict[str, set[str]] = {}  # by the name of a file, the steps whose runs it tells of
+        for one in joined:
+            if one.step:
+                for name in _files(one):
+                    told.setdefault(name, set()).add(one.step)
+        groups: dict[Of, list[Joined]] = {}
+        nobody: list[Joined] = []
+        for one in joined:
+            its = {one.step} if one.step else {step for name in _files(one) for step in told.get(name, ())}
+            if self._search.steps and len(its) == 1:
+                step = its.pop()
+                groups.setdefault(Of(step, self._search.steps.run(step)), []).append(one)
+            else:
+                nobody.append(one)
+        return {**groups, NOBODY: nobody}
+
+    def _whole(
+        self, runs: tuple[Run, ...], joined: Sequence[Joined], execution: CIPipelineExecution | None
+    ) -> Collection:
+        """All runs, with what else there is to say; `joined` are those that it will have."""
+        search, settings = self._search, self._settings
+        kinds = {part.source.kind for one in joined for part in one.parts}
         return Collection(
             runs=runs,
             execution=_others(execution, runs),
@@ -96,7 +186,7 @@ class Collector:
             notes=tuple(dict.fromkeys([*search.notes, *self._notes(runs, execution), *self._workspace.notes])),
             workspace=self._workspace.root,
             nx=self._workspace.command,
-            last_run_only=bool(search.of(Kind.RUN_JSON)) and not search.of(Kind.RECORD) and not logged,
+            last_run_only=Kind.RUN_JSON in kinds and not kinds & {Kind.RECORD, Kind.LOG},
             nx_may_have_run=not runs and (self._stopped or hints.is_out_of_sight(self._workspace, search)),
         )
 
@@ -128,6 +218,11 @@ def _cache_directories(search: Search, workspace: Workspace, given: str | None) 
         elif real not in found:
             found.append(real)
     return found
+
+
+def _files(joined: Joined) -> list[str]:
+    """The files that tell of a run."""
+    return [part.source.name for part in joined.parts if part.source.kind is not Kind.CLOUD]
 
 
 def _groups(execution: CIPipelineExecution | None) -> list[Source]:

@@ -32,12 +32,16 @@ class Kind(IntEnum):
 
 
 class Source(NamedTuple):
-    """What one file or service tells: its runs, in its order, and when it was last written, where that is known."""
+    """What one file or service tells: its runs, in its order, and when it was last written, where that is known.
+
+    `step` is the pipeline step that it is of: None where nobody knows, and where one step's sources alone are read.
+    """
 
     kind: Kind
     name: str
     runs: tuple[Run, ...]
     ended: datetime | None = None
+    step: str | None = None
 
 
 class Part(NamedTuple):
@@ -48,10 +52,11 @@ class Part(NamedTuple):
 
 
 class Joined:
-    """One run, and what each source says of it, the most exact first."""
+    """One run, and what each source says of it, the most exact first; `step` is whose it is by its sources."""
 
     def __init__(self, source: Source, run: Run) -> None:
         self.parts = [Part(source, run)]
+        self.step = source.step
 
     @property
     def run(self) -> Run:
@@ -60,6 +65,7 @@ class Joined:
 
     def add(self, source: Source, run: Run) -> None:
         """Take what another source says of the run."""
+        self.step = self.step or source.step
         self.parts.append(Part(source, run))
         self.parts.sort(key=lambda part: part.source.kind)
 

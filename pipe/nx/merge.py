@@ -2,7 +2,8 @@
 
 Two sources tell of one run if they name one link; else by command, tasks and time. A record and Nx's run.json hold the
 times of the same tasks. A log has no times, but its runs stand in their order, and none ended after it did. A run of Nx
-Cloud is known by its link alone, for all steps of a build may share what Nx Cloud knows.
+Cloud is known by its link alone, for all steps of a build may share what Nx Cloud knows. Sources of which two steps are
+known tell of two runs.
 """
 
 from __future__ import annotations
@@ -146,7 +147,8 @@ def _same_times(one: Run, other: Run) -> bool:
 
 def _add_log(runs: list[Joined], source: Source) -> None:
     """Put what a log tells to the runs that are known, its runs in their order; what fits none is a run of its own."""
-    matches = aligned(runs, source)
+    candidates = [one for one in runs if one.step in (None, source.step)] if source.step else runs
+    matches = aligned(candidates, source)
     place = runs.index(matches[min(matches)]) if matches else _place(runs, source)
     for at, run in enumerate(source.runs):
         if at in matches:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Line = tuple[bytes, int, bytes]
 
 MAJOR = 1
+_UUID_LIMIT = 64  # characters; a UUID in braces has 38
 _SHORT_OUTPUT = 4 << 10  # characters of an output where there is no room for more
 _OUTPUT_FIELD = b',"output":"'
 _STATUS = {
@@ -44,6 +45,17 @@ class Identity(NamedTuple):
     number: str
     step: str
     step_run: str
+
+    @property
+    def run(self) -> int | None:
+        """Which run of the step it is, from 1; None where that is not known."""
+        return int(self.step_run) if re.fullmatch(r"[1-9][0-9]{0,5}", self.step_run) else None
+
+
+def step_uuid(text: str) -> str | None:
+    """A step's UUID in braces, as Bitbucket writes it, whether or not the text has them; None where it is none."""
+    found = re.fullmatch(r"\{?([0-9A-Za-z-]+)\}?", text) if len(text) <= _UUID_LIMIT else None
+    return f"{{{found[1]}}}" if found else None
 
 
 class Header(NamedTuple):

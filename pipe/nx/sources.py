@@ -1,11 +1,16 @@
-"""The files of a clone that tell of this step's runs: which of them count, read as sources for `merge`."""
+"""The files of a clone that tell of this step's runs: which of them count, read as sources for `merge`.
+
+In a `final` step those of every step of the build count, as artifacts bring them (`Steps`).
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from pipe.checkout import Unreadable
@@ -29,6 +34,67 @@ _SHORT_OUTPUT = 4 << 10  # of each once there are so many
 _RECORD_LINE = 8 << 20
 _RECORDS_LIMIT = 24 << 20  # characters of the outputs of all records
 _LOGS_LIMIT = 32 << 20  # of those of all logs
+_MOST_STEPS = 500  # of one build; the records of more are told without a step
+_LEEWAY = timedelta(seconds=5)  # how much later than its last recorded run a log may have been written
+_UUID = re.compile(r"\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
+
+
+class Steps:
+    """The steps of a build, as far as its records tell: which runs of each there are, and when they were going on.
+
+    `began` is the earliest time at which this build is known to have been running: what its caller knows, or the first
+    start that a record of another step has. A record of the step that reads tells no more than its clone does.
+    """
+
+    def __init__(self, build: Build, since: datetime | None) -> None:
+        self.began = since
+        self._own = record.step_uuid(build.step_uuid or "")
+        # When the last recorded nx command of each run of each step ended.
+        self._ends: dict[str, dict[int, datetime | None]] = {}
+        if self._own:
+            self._ends[self._own] = {build.step_run: None}
+
+    def learn(self, head: record.Header, build: record.Identity) -> None:
+        """Take what the first line of a record of this build tells."""
+        step = self.step(build.step)
+        if head.run.start and (step is None or step != self._own):
+            self.began = min(self.began or head.run.start, head.run.start)
+        if step and build.run:
+            known = self._ends[step].get(build.run)
+            self._ends[step][build.run] = max(filter(None, (known, head.run.end)), default=None)
+
+    def step(self, text: str) -> str | None:
+        """The step of that UUID; None where it is none, or one of too many."""
+        step = record.step_uuid(text)
+        if step is None or (step not in self._ends and len(self._ends) >= _MOST_STEPS):
+            return None
+        self._ends.setdefault(step, {})
+        return step
+
+    def of_log(self, name: str) -> str | None:
+        """The step whose log it is by its name, which the recipe makes of the step's UUID."""
+        found = re.fullmatch(r"nx-(.+)\.log", os.path.basename(name))  # noqa: PTH119
+        given = found[1] if found else ""
+        return self.step(given) if _UUID.fullmatch(given) or record.step_uuid(given) in self._ends else None
+
+    def run(self, step: str) -> int:
+        """The highest run of the step that is known, 1 where none is."""
+        return max(self._ends.get(step, ()), default=1)
+
+    def outdated(self, found: record.Identity) -> str | None:
+        """Why a record of this build does not count: its step ran again since. One that names no run does."""
+        step = self.step(found.step)
+        if step is None or found.run is None or found.run >= self.run(step):
+            return None
+        return f"is of run {found.run} of step {step}, of which run {self.run(step)} counts"
+
+    def outdated_log(self, step: str, ended: datetime | None) -> str | None:
+        """Why a log of that step does not count: it was last written when a run of the step was on that does not."""
+        run = self.run(step)
+        earlier = [end for number, end in self._ends[step].items() if number < run and end]
+        if ended is None or not earlier or ended > max(earlier) + _LEEWAY:
+            return None
+        return f"ended {_utc(ended)}, before run {run} of step {step} began"
 
 
 @dataclass(slots=True)
@@ -38,6 +104,7 @@ class Search:
     `looked_in` names the places, `ignored` what was there and does not count, with the reason, `notes` what else there
     is to say, `found` what was read, as far as the search has come. `cloned` is when this build made the clone.
     `unreadable` says that a source cannot be read, and `records` how many records there are, of whichever build.
+    `steps` is there where every step of the build counts; else this one alone does.
     """
 
     checkout: Checkout
@@ -49,6 +116,7 @@ class Search:
     records: int = 0
     unreadable: bool = False
     found: list[Source] = field(default_factory=list)
+    steps: Steps | None = None
 
     def ignore(self, path: str, why: str) -> None:
         """Say why a file does not count."""
@@ -60,14 +128,21 @@ class Search:
         self.unreadable = True
 
     def belongs(self, path: str, ended: datetime | None) -> bool:
-        """Whether a source that ended then is of this build; says so where it is not, or where nobody can know."""
-        if self.cloned is None or ended is None:
-            unknown = "time of this build's clone" if self.cloned is None else "end of this source"
+        """Whether a source that ended then is of this build; says so where it is not, or where nobody can know.
+
+        What ended after the clone is. A `final` step clones when the others are done, so there the source may have
+        ended before, if it was after `began`.
+        """
+        if ended and self.cloned and ended >= self.cloned:
+            return True
+        began, what = (self.steps.began, "first known step") if self.steps else (self.cloned, "clone")
+        if began is None or ended is None:
+            unknown = "end of this source" if began else f"time of this build's {what.replace(' known', '')}"
             self.notes.append(f"The {unknown} is not known: {self.checkout.name(path)} is taken as this build's")
             return True
-        if ended >= self.cloned:
+        if ended >= began:
             return True
-        self.ignore(path, f"ended {_utc(ended)}, before this build's clone at {_utc(self.cloned)}")
+        self.ignore(path, f"ended {_utc(ended)}, before this build's {what} at {_utc(began)}")
         return False
 
     def of(self, kind: Kind) -> list[Source]:
@@ -77,14 +152,16 @@ class Search:
     # --- the recorder's records ---------------------------------------------------------------------------------------
 
     def read_records(self, bases: Iterable[str]) -> None:
-        """Read the records of this step, in any of these folders."""
-        found: list[tuple[str | None, Run]] = []
+        """Read the records of this step, or of every one, in any of these folders."""
+        found: dict[str | None, list[tuple[str | None, Run]]] = {}
         seen: dict[str, str] = {}
         room = _RECORDS_LIMIT
         self.looked_in.append(RECORDS[0])
-        paths = {path for base in bases for pattern in RECORDS for path in self._found(pattern, [base]) or ()}
+        paths = sorted({path for base in bases for pattern in RECORDS for path in self._found(pattern, [base]) or ()})
+        if self.steps:
+            self._learn_of(paths, self.steps)
         try:
-            for path in sorted(paths):
+            for path in paths:
                 self.records += 1
                 try:
                     head, run = self._record(path, seen, room)
@@ -93,9 +170,21 @@ class Search:
                     continue
                 if run is not None:
                     room -= sum(len(task.output or "") for task in run.tasks)
-                    found.append((head.inside, run))
+                    step = self.steps.step(head.build.step) if self.steps and head.build else None
+                    found.setdefault(step, []).append((head.inside, run))
         finally:
-            self.found += [Source(Kind.RECORD, run.sources[0], (run,)) for run in self._on_their_own(found)]
+            for step, some in found.items():
+                runs = self._on_their_own(some)
+                self.found += [Source(Kind.RECORD, run.sources[0], (run,), step=step) for run in runs]
+
+    def _learn_of(self, paths: Iterable[str], steps: Steps) -> None:
+        """Have the steps learn of the records of this build; what is wrong with one is said where it is read."""
+        for path in paths:
+            with suppress(Unreadable, ValueError):
+                line = next(self.checkout.lines(path, _RECORD_LINE), None)
+                head = record.header(line, path) if line else None
+                if head and head.build and not _other_build(head.build, self.build):
+                    steps.learn(head, head.build)
 
     def _record(self, path: str, seen: dict[str, str], room: int) -> tuple[record.Header, Run | None]:
         """Read a record, if it is of this step and not a copy of one in `seen`. Raises Unreadable and ValueError."""
@@ -108,7 +197,7 @@ class Search:
         if head.build is None:
             if not self.belongs(path, head.run.end or self.checkout.modified(path)):
                 return head, None
-        elif other := _other(head.build, self.build):
+        elif other := self._other(head.build):
             self.ignore(path, other)
             return head, None
         if head.id and seen.setdefault(head.id, name) != name:
@@ -118,6 +207,11 @@ class Search:
         if problem:
             self.notes.append(f"{name}: {problem}")
         return head, run
+
+    def _other(self, found: record.Identity) -> str | None:
+        """Why a record does not count, None where it does."""
+        own = self.steps.outdated(found) if self.steps else _other_step(found, self.build)
+        return _other_build(found, self.build) or own
 
     def _on_their_own(self, found: Sequence[tuple[str | None, Run]]) -> list[Run]:
         """The runs without those that a task started which succeeded all the same: what they did is its own affair."""
@@ -137,8 +231,11 @@ class Search:
     # --- Nx's record of the last run ----------------------------------------------------------------------------------
 
     def read_last(self, directories: Iterable[str]) -> None:
-        """Read the newest run.json of this build in these cache directories, with its failed tasks' outputs."""
-        newest: tuple[datetime, Run, str] | None = None
+        """Read the newest run.json of this build in these cache directories, with its failed tasks' outputs.
+
+        Where every step counts, each is read: one may be of another step than the other.
+        """
+        found: list[tuple[datetime, Run, str]] = []
         for directory in directories:
             path = os.path.join(directory, "run.json")
             self.looked_in.append(self.checkout.name(path))
@@ -151,11 +248,11 @@ class Search:
                 self.give_up(path, problem)
                 continue
             ended = run.end or self.checkout.modified(path)
-            moment = ended or datetime.fromtimestamp(0, UTC)
-            if self.belongs(path, ended) and (newest is None or moment > newest[0]):
-                newest = (moment, run, directory)
-        if newest is not None:
-            _, run, directory = newest
+            if self.belongs(path, ended):
+                found.append((ended or datetime.fromtimestamp(0, UTC), run, directory))
+        if found and not self.steps:
+            found = [max(found, key=itemgetter(0))]
+        for _, run, directory in found:
             self.found.append(Source(Kind.RUN_JSON, run.sources[0], (self._with_outputs(run, [directory]),)))
 
     def _with_outputs(self, run: Run, directories: Sequence[str]) -> Run:
@@ -187,14 +284,19 @@ class Search:
     # --- Nx's task history --------------------------------------------------------------------------------------------
 
     def read_history(self, folders: Iterable[str], directories: Sequence[str]) -> None:
-        """Read the attempts at tasks of all commands since the clone, from the databases in any of these folders."""
-        for folder in folders if self.cloned else ():
+        """Read the attempts at tasks of all commands since the clone, from the databases in any of these folders.
+
+        Where every step counts, since the build began.
+        """
+        began = self.steps.began if self.steps else None
+        since = min((moment for moment in (self.cloned, began) if moment), default=None)
+        for folder in folders if since else ():
             for path in self._found(history.NAMES, [folder]) or ():
                 try:
                     wal = path + history.WAL
                     waiting = self.checkout.read(wal, history.WAL_LIMIT) if os.path.lexists(wal) else b""
                     database = self.checkout.read(path, history.DATABASE_LIMIT)
-                    attempts = history.read(database, waiting, self.cloned)
+                    attempts = history.read(database, waiting, since)
                 except (Unreadable, ValueError) as problem:
                     self.give_up(path, problem)
                     continue
@@ -222,7 +324,8 @@ class Search:
             else:
                 runs = tuple(_within(run, room) for run in found)
                 room -= sum(len(task.output or "") for run in runs for task in run.tasks)
-                self.found.append(Source(Kind.LOG, name, runs, ended))
+                step = self.steps.of_log(name) if self.steps else None
+                self.found.append(Source(Kind.LOG, name, runs, ended, step))
 
     def _logs(self, given: tuple[str, ...], bases: Sequence[str]) -> dict[str, datetime | None]:
         """The real paths of the logs that count, and when each was finished."""
@@ -230,15 +333,30 @@ class Search:
         for pattern in given or (DEFAULT_LOGS,):
             self.looked_in.append(pattern)
             found = self._found(pattern, bases)
+            if found and self.steps and not given:
+                # Each step may have had a working directory of its own.
+                found = [path for base in bases for path in self._found(pattern, [base]) or ()]
             if found == [] and given:
                 self.ignored.append(f"{pattern}: no such file")
             for path in found or ():
                 real = self.checkout.inside(path)
                 if real is None:
                     self.ignore(path, "lies outside the clone directory")
-                elif real not in files and self.belongs(real, ended := self.checkout.modified(real)):
+                elif (
+                    real not in files
+                    and self.belongs(real, ended := self.checkout.modified(real))
+                    and self._is_current(real, ended)
+                ):
                     files[real] = ended
         return files
+
+    def _is_current(self, path: str, ended: datetime | None) -> bool:
+        """Whether a log is of its step's last run, as far as anyone knows; says so where it is not."""
+        step = self.steps.of_log(path) if self.steps else None
+        why = self.steps.outdated_log(step, ended) if self.steps and step else None
+        if why:
+            self.ignore(path, why)
+        return why is None
 
     def _found(self, pattern: str, bases: Iterable[str]) -> list[str] | None:
         """The files that a glob names, in the first folder where it names any; None where it leads outside."""
@@ -284,12 +402,17 @@ def _spans(task: Task, run: Run) -> bool:
     return bool(task.start and task.end and run.start and task.start <= run.start <= task.end)
 
 
-def _other(found: record.Identity, mine: Build) -> str | None:
-    """Why a record is not of this step, None where it is."""
+def _other_build(found: record.Identity, mine: Build) -> str | None:
+    """Why a record is not of this build, None where it is."""
     if found.ci != "bitbucket":
         return f"was recorded by {found.ci or 'another CI'}, this is Bitbucket Pipelines"
     if found.number != str(mine.number):
         return f"is of build {found.number}, this is build {mine.number}"
+    return None
+
+
+def _other_step(found: record.Identity, mine: Build) -> str | None:
+    """Why a record of this build is not of this step, None where it is."""
     step = (mine.step_uuid or "").strip("{}")
     if found.step and step and found.step.strip("{}") != step:
         return f"is of step {found.step} of this build, this is step {mine.step_uuid}"

@@ -6,17 +6,15 @@ out is counted.
 
 from __future__ import annotations
 
-import re
-import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.insights import Answer, Summary
-from pipe.render import cloud, runs
+from pipe.render import cloud, reproduce, runs
 from pipe.render.answer import SYMBOLS, answer
 from pipe.render.markdown import code, fence, link
-from pipe.render.marker import Known, Marker
+from pipe.render.marker import Known
 from pipe.render.text import count, duration, moment
 
 if TYPE_CHECKING:
@@ -75,11 +73,10 @@ _LADDER = (
     _Detail(lines=0, sections=0, rows=1, names=1),
 )
 _READABLE_LINES = 100
-_LONGEST_COMMAND = 500
 
 
 def render(summary: Summary, frame: Frame, now: datetime, known: Known | None = None) -> str:
-    """Render the comment. `known` is the last result before this build, told where nothing was found now."""
+    """Render the comment without its marker. `known` is the last result before, told where nothing was found now."""
     bodies = (_render(summary, frame, now, known, detail) for detail in _suited(len(summary.failed)))
     body = ""
     for body in bodies:
@@ -96,11 +93,11 @@ def _suited(failures: int) -> Iterable[_Detail]:
     return _LADDER[min(start, 4) :]
 
 
-def marker(summary: Summary, frame: Frame, known: Known | None) -> Marker:
-    """The marker of this build's comment."""
-    if summary.answer is not Answer.NOTHING_RAN:
-        known = Known(frame.build.number, frame.commit, len(summary.failed), summary.total)
-    return Marker(frame.report_id, frame.build.number, frame.build.step_run, frame.commit, known)
+def known(summary: Summary, frame: Frame, before: Known | None) -> Known | None:
+    """The last known result after this build, given the one before it."""
+    if summary.answer is Answer.NOTHING_RAN:
+        return before
+    return Known(frame.build.number, frame.commit, len(summary.failed), summary.total)
 
 
 def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, detail: _Detail) -> str:
@@ -117,7 +114,7 @@ def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, 
             _last_run_only(summary) if frame.last_run_only else "",
             *(_hints(frame) if summary.answer is Answer.STEP_FAILED else []),
         ]
-    parts = [first_line(summary, frame, detail.names), *middle, _footer(frame, now), marker(summary, frame, known).line]
+    parts = [first_line(summary, frame, detail.names), *middle, _footer(frame, now)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -128,19 +125,6 @@ def _last_run_only(summary: Summary) -> str:
         f"This is the last nx command of the step only{besides}. To see all of them, keep what nx prints in "
         "`.nx-report/`; the step's log has the line to add."
     )
-
-
-# The footer's time, at the end of a line.
-_MOMENT = re.compile(r"[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2} UTC$")
-
-
-def same(stands: str, text: str) -> bool:
-    """Whether two bodies differ in nothing but the time, line ends and margins, which a server may change."""
-
-    def lines(body: str) -> list[str]:
-        return [_MOMENT.sub("", line.rstrip()) for line in body.strip().splitlines()]
-
-    return lines(stands) == lines(text)
 
 
 # --- line one ---------------------------------------------------------------------------------------------------------
@@ -208,29 +192,13 @@ def _heading(task: Task) -> str:
 
 def _reproduce(failed: Sequence[Task], frame: Frame, detail: _Detail) -> str:
     """The one command that runs what failed again."""
-    if not failed or not detail.sections:
-        return ""
-    known = [task.target for task in failed if task.target]
-    # Nx leaves a configuration out where a target has none of that name, so one does for all.
-    configurations = {task.rest[len(task.target) + 1 :] for task in failed if task.target} - {""}
-    if len(failed) > 1 and len(known) == len(failed) and len(configurations) <= 1:
-        targets = " ".join(dict.fromkeys(map(shlex.quote, known)))
-        command = f"{frame.nx} run-many -t {targets}"
-        only = f"{command} -p {' '.join(dict.fromkeys(shlex.quote(task.project) for task in failed))}"
-        command = only if len(only) <= _LONGEST_COMMAND else command
-        if configurations:
-            command += f" -c {shlex.quote(configurations.pop())}"
-    else:
-        # Several configurations, or a target that cannot be told from one.
-        command = "; ".join(f"{frame.nx} run {shlex.quote(task.id)}" for task in failed)
-    if len(command) > _LONGEST_COMMAND or not command.isprintable():
-        return ""
-    return f"Try it{f' in {code(frame.folder)}' if frame.folder else ''}: {_command(command)}"
+    command = reproduce.command(failed, frame.nx) if detail.sections else None
+    return f"Try it{f' in {code(frame.folder)}' if frame.folder else ''}: {_command(command)}" if command else ""
 
 
 def _command(command: str) -> str:
     """A command to be copied: as it is, so in a block of its own where a code span would change it."""
-    span = code(command, limit=_LONGEST_COMMAND)
+    span = code(command, limit=reproduce.LONGEST)
     return span if span == f"`{command}`" else "\n\n" + fence([command])
 
 

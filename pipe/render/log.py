@@ -27,12 +27,7 @@ def lines(
     `notes` are lines about the sources, `secrets` is how many were replaced.
     """
     build = frame.build
-    ref = f"branch {build.branch}" if build.branch else f"tag {build.tag}" if build.tag else "no branch"
-    where = f"pull request {pull_request}" if pull_request else ref
-    yield (
-        f"Nx Report {__version__} · {build.workspace}/{build.repository} · {where} · build {build.number} · "
-        f"commit {build.commit[:12]}"
-    )
+    yield whose(build, pull_request)
     head, rest = answer(summary, str, 20)
     yield f"{SYMBOLS[summary.answer]} {head}{rest}"
     for run in summary.runs[:_MOST_RUNS]:
@@ -51,6 +46,16 @@ def lines(
         yield f"  ! {line}"
     if secrets:
         yield f"  ! {count(secrets, 'secret')} replaced in what is published"
+
+
+def whose(build: Build, pull_request: int | None) -> str:
+    """Whose report it is."""
+    ref = f"branch {build.branch}" if build.branch else f"tag {build.tag}" if build.tag else "no branch"
+    where = f"pull request {pull_request}" if pull_request else ref
+    return (
+        f"Nx Report {__version__} · {build.workspace}/{build.repository} · {where} · build {build.number} · "
+        f"commit {build.commit[:12]}"
+    )
 
 
 def _exit_code(build: Build) -> Iterator[str]:

@@ -30,6 +30,12 @@ def fence(lines: list[str]) -> str:
     return "\n".join((ticks, *lines, ticks))
 
 
+def copyable(command: str, limit: int) -> str:
+    """A command of at most `limit` characters, as it is: in a block of its own where a code span would change it."""
+    span = code(command, limit=limit)
+    return span if span == f"`{command}`" else "\n\n" + fence([command])
+
+
 def link(text: str, url: str) -> str:
     """A link with trusted text. Parentheses are the only characters of an address that could end it early."""
     return f"[{text}]({url.replace('(', '%28').replace(')', '%29')})"

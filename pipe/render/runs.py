@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipe.model import Run, RunReport, RunStatus, TaskStatus
 from pipe.render.markdown import code, fence, link, table
 from pipe.render.text import count, duration
+from pipe.steps import RunLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +26,11 @@ def overview(runs: Sequence[Run], retried: Sequence[str], rows: int, groups: Seq
     cells = []
     for at in sorted(worst):
         run = runs[at]
-        group = [code(groups[at])] if groups else []
-        cells.append([code(label(run)), *group, _result(run, retried), _time(run), _tasks(run)])
-    head = ["Command", *(["Run group"] if groups else []), "Result", "Time", "Tasks"]
+        failed = {task.id for task in run.by_status(TaskStatus.FAILURE)}
+        nothing = run.stated_tasks == 0 and not run.tasks
+        name, *rest = row(line(run), retried=bool(failed) and failed <= set(retried), nothing=nothing)
+        cells.append([name, *([code(groups[at])] if groups else []), *rest])
+    head = [HEAD[0], *(["Run group"] if groups else []), *HEAD[1:]]
     left_out = len(runs) - len(cells)
     return table(head, cells) + (f"\n\n{count(left_out, 'more run')}" if left_out else "")
 
@@ -90,30 +93,44 @@ def _figures(report: RunReport) -> list[str]:
     return figures
 
 
-def _result(run: Run, retried: Sequence[str]) -> str:
-    failed = {task.id for task in run.by_status(TaskStatus.FAILURE)}
-    not_run = sum(1 for _ in run.by_status(TaskStatus.NOT_RUN))
-    parts = [f"{len(failed):,} failed"] if failed else []
-    parts += [f"{not_run:,} not run"] if not_run else []
-    parts += ["passed on retry"] if failed and failed <= set(retried) else []
-    if run.stated_tasks == 0 and not run.tasks and run.status is RunStatus.SUCCEEDED:
+def line(run: Run) -> RunLine:
+    """A run as a row of the table."""
+    return RunLine(
+        label=label(run),
+        status=run.status,
+        executed=run.executed,
+        cached=sum(task.cached for task in run.tasks),
+        failed=len({task.id for task in run.by_status(TaskStatus.FAILURE)}),
+        not_run=sum(1 for _ in run.by_status(TaskStatus.NOT_RUN)),
+        seconds=run.duration,
+        cut=run.cut,
+        link=run.link,
+    )
+
+
+HEAD = ["Command", "Result", "Time", "Tasks"]
+
+
+def row(one: RunLine, *, retried: bool, nothing: bool) -> list[str]:
+    """A run's cells: `retried` says that all that failed passed on retry, `nothing` that there was nothing to do."""
+    time = "–" if one.seconds is None else duration(one.seconds)
+    tasks = f"{one.executed:,}" + (f", {one.cached:,} cached" if one.cached else "")
+    return [code(one.label), _result(one, retried=retried, nothing=nothing), time, tasks]
+
+
+def _result(one: RunLine, *, retried: bool, nothing: bool) -> str:
+    parts = [f"{one.failed:,} failed"] if one.failed else []
+    parts += [f"{one.not_run:,} not run"] if one.not_run else []
+    parts += ["passed on retry"] if retried else []
+    if nothing and one.status is RunStatus.SUCCEEDED:
         return "– nothing to do"
     symbol, word = {
         RunStatus.SUCCEEDED: ("✓", ""),
         RunStatus.FAILED: ("✗", "failed"),
         RunStatus.TIMED_OUT: ("✗", "timed out"),
         RunStatus.CANCELED: ("■", "stopped"),
-    }.get(run.status, ("…", "running"))
-    if run.cut:
+    }.get(one.status, ("…", "running"))
+    if one.cut:
         parts.append("cut off")
     text = " ".join([symbol, *([", ".join(parts)] if parts else [word] if word else [])])
-    return link(text, run.link.url) if run.link and run.link.live else text
-
-
-def _time(run: Run) -> str:
-    return "–" if run.duration is None else duration(run.duration)
-
-
-def _tasks(run: Run) -> str:
-    cached = sum(task.cached for task in run.tasks)
-    return f"{run.executed:,}" + (f", {cached:,} cached" if cached else "")
+    return link(text, one.link.url) if one.link and one.link.live else text

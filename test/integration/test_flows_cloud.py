@@ -140,7 +140,7 @@ def test_waiting(step: Step, nx_cloud: NxCloud) -> None:
     """NX_CLOUD_WAIT waits for an execution in progress, within TIMEOUT; the report is written all the same."""
     nx_cloud.state.listed = told(status="IN_PROGRESS")
     run(step, nx_cloud, NX_CLOUD_WAIT="3600")
-    assert 30 <= sum(step.clock.slept) <= 60
+    assert 30 <= sum(seconds for seconds in step.clock.slept if seconds > 3) <= 60
     assert len(step.comments) == 1
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pipe.build import Build
 from pipe.insights import summarise
 from pipe.model import Hint, Link, RunReport, RunStatus, Task, TaskStatus
-from pipe.render.comment import LIMIT, Frame, render, same
-from pipe.render.marker import Known, find
+from pipe.render.comment import LIMIT, Frame, known, render
+from pipe.render.marker import Known, Marker, find, sign
 from pipe.terminal import plain
 from test import markdown
 from test.language import runs
@@ -45,8 +45,7 @@ def test_all_green() -> None:
         "| `nx affected -t lint test` | ✓ | 1m 12s | 2, 1 cached |\n\n"
         "[`1f3c9ab02d41`](https://bitbucket.org/acme/shop/commits/1f3c9ab02d41) · "
         "[build 417](https://bitbucket.org/acme/shop/pipelines/results/417/steps/%7B5b0e%7D) · "
-        "23 Nov 2026 19:22 UTC\n\n"
-        f"[nx-report:nx]: https://nx-report.invalid/v1?build=417&run=1&commit={COMMIT}&known=417-{COMMIT}-0-2\n"
+        "23 Nov 2026 19:22 UTC\n"
     )
 
 
@@ -158,20 +157,9 @@ def test_nothing_found() -> None:
     assert "Add before nx: `export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache`" in body
     assert "Keep it: \n\n```\nnx test 2>&1 | tee nx.log\n```" in body
     assert markdown.cloud(body) == markdown.data_center(body)
-    marker = find(body, "nx")
-    assert marker is not None
-    assert marker.known == Known(416, "9be2d410c7a8", 2, 41)
-
-
-def test_same_but_for_the_time() -> None:
-    """Bodies that differ in the time, line ends or margins are the same; another build's number is not."""
-    summary = summarise(runs(FAILING), "1")
-    body = render(summary, FRAME, NOW)
-    later = render(summary, FRAME, NOW.replace(hour=23, day=30))
-    assert later != body
-    assert same(body, later)
-    assert same("\r\n".join(later.splitlines()).strip(), body)
-    assert not same(body, render(summary, replace(FRAME, build=replace(FRAME.build, number=418)), NOW))
+    before = Known(416, "9be2d410c7a8", 2, 41)
+    assert known(summarise((), "1"), frame, before) == before
+    assert known(summarise(runs("nx test\n  a:b failure\n"), "1"), frame, before) == Known(417, COMMIT, 1, 1)
 
 
 def many(tasks: int, lines: int) -> str:
@@ -257,6 +245,7 @@ def hostile_bodies(text: str) -> str:
 
 def check_shape(body: str) -> None:
     """Both renderers agree, no link or image but our own is there, and the marker is the last line."""
+    body = sign(body, Marker("nx", 417, COMMIT))
     rendered = markdown.cloud(body)
     assert rendered == markdown.data_center(body)
     tags = [part.removeprefix(markdown.TAG) for part in rendered if part.startswith(markdown.TAG)]
@@ -264,10 +253,7 @@ def check_shape(body: str) -> None:
     assert all(tag.startswith("a https://bitbucket.org/acme/shop/") for tag in links)
     names = {tag.split()[0].strip("/") for tag in tags}
     assert names <= {"p", "strong", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "a"}
-    assert find(body, "nx") is not None
-    found = find(body, "nx")
-    assert found is not None
-    assert found.build == 417
+    assert find(body, "nx") == (Marker("nx", 417, COMMIT), True)
     assert (tags.count("tr"), tags.count("td")) == (2, 4)
 
 
@@ -282,17 +268,6 @@ def test_hostile_text(text: str) -> None:
 def test_any_text(text: str) -> None:
     """The same for any text made of what means something in Markdown."""
     check_shape(hostile_bodies(text))
-
-
-def test_marker_is_the_last_line_alone() -> None:
-    """A marker of another report, or above the last line, or quoted, is none of this report's."""
-    line = f"[nx-report:web]: https://nx-report.invalid/v1?build=1&run=1&commit={COMMIT}"
-    assert find(f"text\n\n{line}\n", "nx") is None
-    assert find(f"text\n\n{line}\n\nmore", "web") is None
-    assert find(f"> {line}", "web") is None
-    assert find(f"text\r\n\r\n{line}  \r\n", "web") is not None
-    assert find(line.replace("build=1", "build=x"), "web") is None
-    assert find(line.replace("&commit=", "&commit=zz"), "web") is None
 
 
 def test_nx_own_figures() -> None:

@@ -1,0 +1,224 @@
+"""Which records count of what the steps of a build have said, and what they say together."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipe.model import Stage
+from pipe.steps import StepReport, Steps, counted, removable
+from test.language import milliseconds, steps
+
+# Each is a list of records; `gone` marks those that do not count.
+COUNTING = {
+    "another build": """
+        test | build 416 | tasks failed | gone
+        lint | build 416 | gone
+        test | build 417
+    """,
+    "a late step of an older build": """
+        test | build 418 | 19:00
+        test | build 417 | 19:30 | tasks failed | gone
+    """,
+    "a rerun that keeps its UUID": """
+        test | #a | 19:10 | tasks failed | gone
+        test | #a | 19:30 | run 2
+        lint
+    """,
+    "a rerun with another UUID": """
+        test | #a | 19:10 | tasks failed | gone
+        test | #b | 19:30 | run 2
+    """,
+    "a rerun that has started": """
+        test | #a | 19:10 | tasks failed | gone
+        test | #b | 19:30 | run 2 | start
+    """,
+    "two steps of one name": """
+        test | #a | 19:10 | tasks failed
+        test | #b | 19:30
+    """,
+    "one of two of one name again": """
+        test | #a | 19:10 | tasks failed
+        test | #b | 19:12 | gone
+        test | #b | 19:30 | run 2
+    """,
+    "one of two of one name again with another UUID: whose rerun it is nobody knows": """
+        test | #a | 19:10 | tasks failed
+        test | #b | 19:12
+        test | #c | 19:30 | run 2
+    """,
+    "both of one name again": """
+        test | #a | 19:10 | tasks failed | gone
+        test | #b | 19:12 | gone
+        test | #c | 19:30 | run 2
+        test | #d | 19:31 | run 2
+    """,
+    "a lower run that spoke later is another step": """
+        test | #a | 19:40 | tasks failed
+        test | #b | 19:30 | run 2
+    """,
+    "steps without a UUID are one per run": """
+        test | # | 19:10 | gone
+        test | # | 19:30 | run 2
+    """,
+    "the last final word": """
+        test
+        final | final | 19:30 | gone
+        final | final | 19:40 | run 2
+    """,
+    "two steps that close": """
+        test
+        a | final | 19:40
+        b | final | 19:30 | gone
+    """,
+}
+
+
+def split(text: str) -> tuple[tuple[StepReport, ...], set[StepReport]]:
+    """The records of a list, and those of them that count."""
+    lines = text.strip("\n").splitlines()
+    every = steps("\n".join(line.replace(" | gone", "") for line in lines))
+    return every, {one for one, line in zip(every, filter(str.strip, lines), strict=True) if " | gone" not in line}
+
+
+@pytest.mark.parametrize("text", COUNTING.values(), ids=COUNTING)
+def test_what_counts(text: str) -> None:
+    """Of the newest build each step's highest run counts, in whatever order the records are listed."""
+    every, kept = split(text)
+    assert set(counted(every)) == kept
+    assert {counted(order) for order in permutations(every)} == {counted(every)}
+
+
+@pytest.mark.parametrize("text", COUNTING.values(), ids=COUNTING)
+def test_what_can_be_deleted(text: str) -> None:
+    """What does not count can be deleted, one after the other, without a change of what counts."""
+    every, kept = split(text)
+    left = list(every)
+    found = removable(every)
+    assert not kept & set(found)
+    for one in found:
+        left.remove(one)
+        assert counted(left) == counted(every)
+
+
+RECORD = st.builds(
+    lambda build, run, name, step, stage, at: StepReport(build, run, name, step, stage, at),
+    st.sampled_from([416, 417]),
+    st.integers(1, 3),
+    st.sampled_from(["", "test"]),
+    st.sampled_from(["", "a", "b", "c"]),
+    st.sampled_from(Stage),
+    st.integers(0, 3),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(RECORD, min_size=1, max_size=7, unique_by=lambda one: one.key), st.randoms())
+def test_any_records(records: list[StepReport], random: object) -> None:
+    """What counts depends on no order, is never nothing, and outlives deleting."""
+    kept = counted(records)
+    shuffled = list(records)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert counted(shuffled) == kept
+    assert kept
+    found = removable(records)
+    assert counted([one for one in records if one not in found]) == kept
+
+
+# --- together ---------------------------------------------------------------------------------------------------------
+
+
+def together(text: str, now: str = "19:45") -> Steps:
+    """The steps of a list at a time of day."""
+    return Steps(steps(text), milliseconds(now))
+
+
+def names(found: tuple[StepReport, ...]) -> list[str]:
+    """Their names."""
+    return [one.name for one in found]
+
+
+def test_running_and_silent() -> None:
+    """A step that has started runs until its patience is over; then it is silent, and still awaited."""
+    text = """
+        test
+        e2e | start | 19:20 | patience 30m
+        slow | start | 19:14 | patience 30m
+    """
+    found = together(text)
+    assert (names(found.running), names(found.silent), names(found.stopped)) == (["e2e"], ["slow"], [])
+    assert (found.awaited, found.complete, found.red) == (2, False, False)
+    assert names(together(text, "19:44").running) == ["e2e", "slow"]
+
+
+def test_final() -> None:
+    """The final word ends the waiting: what has started and not reported was stopped."""
+    found = together("test\ne2e | start | 19:20\nfinal | final | 19:40")
+    assert (names(found.stopped), names(found.running)) == (["e2e"], [])
+    assert (found.closed, found.complete, found.awaited) == (True, True, 1)
+
+
+def test_rerun_after_final() -> None:
+    """A step that speaks after the final word opens the report again."""
+    found = together("test\ne2e | start | 19:20\ne2e | start | 19:41 | run 2\nfinal | final | 19:40")
+    assert (names(found.running), found.closed, found.complete) == (["e2e"], False, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "awaited"),
+    [
+        ("test", 0, 0),
+        ("test | expect 3", 3, 2),
+        ("test | expect 3\nlint | expect 3\ne2e | expect 3", 3, 0),
+        ("test | expect 3\nlint\ne2e | start", 3, 1),
+        ("test | expect 1\nlint", 1, 0),
+        ("test | expect test, lint, e2e\nlint | start", 3, 2),
+        ("test | expect test\ndocs", 2, 0),
+        ("test | expect test, lint\ndocs", 3, 1),
+        ("test | 1/3", 3, 2),
+        ("test | 1/2\nlint | 2/2", 2, 0),
+        ("test | 1/2\nlint | 2/2\nbuild", 3, 0),
+        ("test | 1/2\nbuild", 3, 1),
+        ("a | 1/2\nb | 2/2\nc | 1/3\nd | 2/3", 5, 1),
+        ("a | 1/2 | expect 4\nb | 2/2 | expect 4", 4, 2),
+    ],
+)
+def test_expected(text: str, expected: int, awaited: int) -> None:
+    """How many steps must report is a number, a list, or the size of a parallel group; others fill no place in it."""
+    found = together(text)
+    assert (found.expected, found.awaited, found.complete) == (expected, awaited, not awaited)
+
+
+def test_missing() -> None:
+    """Expected names of which no word is known are missing, one that has started is not."""
+    assert together("test | expect test, lint, e2e\nlint | start").missing == ("e2e",)
+
+
+@pytest.mark.parametrize(
+    ("text", "red"),
+    [
+        ("a | tasks failed", True),
+        ("a | run failed", True),
+        ("a | step failed", True),
+        ("a | timed out", True),
+        ("a | nothing ran | exit 1", True),
+        ("a | nothing ran | exit 0", False),
+        ("a | nothing ran", False),
+        ("a | canceled", False),
+        ("a | no tasks", False),
+        ("a | start", False),
+        ("a | tasks failed\nb", True),
+    ],
+)
+def test_red(text: str, *, red: bool) -> None:
+    """What failed is red; where nothing ran the step's exit code decides."""
+    assert together(text).red is red
+
+
+def test_failed_elsewhere() -> None:
+    """A task that failed in another step, as Nx Cloud knows, is red before that step has reported."""
+    one, other = steps("lint\ntest | start")
+    assert Steps([one._replace(elsewhere=("cart:test",)), other], 0).red
