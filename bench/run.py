@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench import Figure, logs, records
+from bench import Figure, logs, records, steps
 from bench.process import measure
 from bench.recorder import recorder
 from test.sandbox import Sandbox
@@ -103,10 +103,13 @@ def main() -> int:
         figures = [cpu(sandbox, clone), *update(sandbox, clone), *big_log(sandbox, clone)]
     with tempfile.TemporaryDirectory() as folder:
         figures += [*recorder(), *records.figures(Path(folder)), *logs.figures(Path(folder))]
+        of_steps, table = steps.measure(Path(folder))
+        figures += of_steps
     print(f"{'':44}{'measured':>10}{'limit':>8}")
     for figure in figures:
         broken = "" if figure.measured <= figure.limit else "  BROKEN"
         print(f"{figure.name:44}{figure.measured:>10.4g}{figure.limit:>8g}{broken}  {figure.how}")
+    print("\n".join(["", *table]))
     return int(any(figure.measured > figure.limit for figure in figures))
 
 

@@ -27,10 +27,11 @@ from pipe.render import log as render_log
 from pipe.render import status as render_status
 from pipe.render import step_report
 from pipe.render import steps as render_steps
+from pipe.render.cut import cut
 from pipe.render.steps import Place
 from pipe.render.teller import Held, Teller
 from pipe.settings import Mistakes, Settings
-from pipe.steps import StepReport, Steps
+from pipe.steps import StepReport, Steps, counted
 from pipe.variables import VARIABLES, CommentMode, FailOn, given
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ class Pipe:
                 said = step_report.of(each.summary, word, each.frame.nx, each.frame.folder)
                 held[said] = each
         if desk is None:
-            steps = Steps([self._word(work, Stage.FINAL), *held], self._now())
+            steps = Steps(counted([self._word(work, Stage.FINAL), *held]), self._now())
             place = Place(build.repository_url, build.commit, step_report.Scope(options.report_id, None, ""))
             self._print("DRY_RUN: nothing is written. The comment would be:\n" if options.dry_run else _NO_CREDENTIAL)
             self._print(render_steps.body(steps, place, self.clock.now()))
@@ -290,7 +291,7 @@ class Pipe:
     def _word(self, work: Work, stage: Stage) -> StepReport:
         """This step's word, without what it ran."""
         options, build = work.options, work.build
-        return StepReport(
+        word = StepReport(
             build=build.number,
             run=build.step_run,
             name=self._step(options),
@@ -304,6 +305,7 @@ class Pipe:
             names=tuple(map(self.redactor.line, options.expect.names)),
             parallel=build.parallel,
         )
+        return cut(word)
 
     # --- publishing ---------------------------------------------------------------------------------------------------
 

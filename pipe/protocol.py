@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Milliseconds. By SETTLE a write is seen by everybody: Bitbucket promises nothing, and no lag was ever reported.
 # PROMISE is how long the writer of a comment that others will add to waits before it looks again.
-SETTLE, PROMISE = 1_000, 4_000
+SETTLE, PROMISE = 1_000, 5_000
 # How often the pull request is asked again for my commit, and a record that is not listed written again.
 WAITS, REPEATS = 3, 2
 
@@ -138,6 +138,13 @@ class Phase(Enum):
     LEFT = "left to the step that reports last"
 
 
+_NOBODY = Shown(0, None, "", 0, None)
+
+
+def _id(one: Shown) -> int:
+    return one.id
+
+
 def alike(one: str, other: str) -> bool:
     """Whether two hashes, either of which may be abbreviated, name one commit."""
     return one.startswith(other) or other.startswith(one)
@@ -209,7 +216,7 @@ class Publication(NamedTuple):
     def advance(self, answers: Sequence[object], telling: Telling, now: int) -> Publication:
         """What follows from the answers to `calls`, in their order, at that moment (milliseconds since 1970)."""
         if self.phase is Phase.PUT:
-            return self._look() if self._may_leave() else self._round(Pause.NONE)
+            return self._look(Pause.NONE) if self._one_of_several() else self._round(Pause.NONE)
         if self.phase is Phase.WRITE:
             return self._written(answers)
         if self.phase is Phase.CLEAN:
@@ -218,12 +225,21 @@ class Publication(NamedTuple):
             return self._replace(of_head=answers[0])._decide(telling, now)  # type: ignore[arg-type]
         read = self._read(answers)
         if self.phase is Phase.LOOK:
-            if read._promised(now) or read._told(telling, now):
-                return read._next(Phase.CONFIRM, Pause.SETTLE, Verb.RECORDS)
-            return read._next(Phase.REST, Pause.NONE, *((Verb.HEAD,) if self.comments else ()), Verb.STATUS)
+            return read._looked(telling, now)
         if self.phase is Phase.CONFIRM:
-            return read._end(Phase.LEFT) if read._unfinished(now) and read._kept() else read._round(Pause.NONE)
+            if read._unfinished(now) and read._kept():
+                return read._end(Phase.LEFT)
+            return read._rest(Verb.COMMENTS)
         return read._decide(telling, now)
+
+    def _looked(self, telling: Telling, now: int) -> Publication:
+        """What follows a first look, and one after a promise: whether others will see to it that all is told."""
+        promised = self._promised(now)
+        if self.wrote:
+            return self._end(Phase.LEFT) if promised and self._kept() else self._rest()
+        if (promised or self._told(telling, now)) and (not self._red() or self._other_red()):
+            return self._next(Phase.CONFIRM, Pause.SETTLE, Verb.RECORDS)
+        return self._rest()
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
@@ -232,9 +248,13 @@ class Publication(NamedTuple):
         settled = pause is not Pause.NONE or (self.settled and phase is not Phase.WRITE)
         return self._replace(phase=phase, pause=pause, calls=calls, settled=settled)
 
-    def _look(self) -> Publication:
+    def _look(self, pause: Pause) -> Publication:
         verbs = (Verb.COMMENTS, Verb.RECORDS) if self.comments else (Verb.RECORDS,)
-        return self._next(Phase.LOOK, Pause.NONE, *verbs)
+        return self._replace(of_head=None)._next(Phase.LOOK, pause, *verbs)
+
+    def _rest(self, *more: Verb) -> Publication:
+        verbs = (*more, Verb.HEAD, Verb.STATUS) if self.comments else (Verb.STATUS,)
+        return self._next(Phase.REST, Pause.NONE, *verbs)
 
     def _round(self, pause: Pause) -> Publication:
         verbs = (Verb.COMMENTS, Verb.HEAD, Verb.STATUS, Verb.RECORDS) if self.comments else (Verb.STATUS, Verb.RECORDS)
@@ -247,18 +267,25 @@ class Publication(NamedTuple):
 
     # --- whether it can be left to others -----------------------------------------------------------------------------
 
-    def _may_leave(self) -> bool:
-        """Whether others may bring what I have: more steps are expected, and I have no failure to tell."""
+    def _one_of_several(self) -> bool:
+        """Whether more steps are expected, so that others may bring what I have."""
         mine = self.reports[0]
         several = mine.expect > 1 or len(mine.names) > 1 or (mine.parallel is not None and mine.parallel[1] > 1)
-        return several and mine.stage is not Stage.FINAL and not any(one.red for one in self.reports)
+        return several and mine.stage is not Stage.FINAL
+
+    def _red(self) -> bool:
+        return any(one.red for one in self.reports)
+
+    def _other_red(self) -> bool:
+        """Whether another step has failed: it makes the status FAILED at once, so that I need not."""
+        return any(one.red and one not in self.reports for one in self.counted)
 
     def _unfinished(self, now: int) -> bool:
         """Whether the step whose record comes last is still to come: it sees all the others', and writes.
 
         Of those that only start it is the last one to start.
         """
-        steps = Steps(self.all_reports, now)
+        steps = Steps(self.counted, now)
         starting = self.reports[0].stage is Stage.START
         here = len(steps.steps) if starting else len(steps.reported)
         return not steps.closed and here < steps.expected and self.reports[0] in steps.counted
@@ -281,7 +308,7 @@ class Publication(NamedTuple):
     def _of_this_build(self, now: int) -> Shown | None:
         """The one comment, where it is of this build and more steps will add to it."""
         ours = self._ours()
-        if not self.comments or len(ours) != 1 or not self._unfinished(now):
+        if not self.comments or len(ours) != 1 or not self._sure() or not self._unfinished(now):
             return None
         mine = self.reports[0]
         one = ours[0]
@@ -296,8 +323,12 @@ class Publication(NamedTuple):
         one: a comment that was refused before has been followed by one of ours.
         """
         open_ones = [one for one in self.shown if one.id not in self.refused]
-        author = self.me or next((one.author for one in sorted(open_ones, reverse=True)), None)
-        return sorted(one for one in open_ones if one.author in (author, None))
+        author = self.me or max(open_ones, key=_id, default=_NOBODY).author
+        return sorted((one for one in open_ones if one.author in (author, None)), key=_id)
+
+    def _sure(self) -> bool:
+        """Whether these are ours for sure: of several accounts' comments one has to be written to know."""
+        return self.me is not None or len({one.author for one in self.shown if one.id not in self.refused}) <= 1
 
     def _decide(self, telling: Telling, now: int) -> Publication:
         """What to write, or that there is nothing to."""
@@ -314,8 +345,6 @@ class Publication(NamedTuple):
                 tell = not any(
                     alike(one.commit, self.head.commit) or one.build > reports[0].build for one in self._ours()
                 )
-        elif self.wrote and self.settled and self._may_leave() and self._kept() and self._promised(now):
-            return self._end(Phase.LEFT)
         until = now + PROMISE if self._waits_for_others(now) else 0
         writes = [
             *(self._of_comment(telling, commit, reports, until, now) if tell else ()),
@@ -335,7 +364,7 @@ class Publication(NamedTuple):
         return self._replace(phase=Phase.HEAD, pause=Pause.NONE, calls=(Call(Verb.RECORDS, self.head.commit),))
 
     def _waits_for_others(self, now: int) -> bool:
-        steps = Steps(self.all_reports, now)
+        steps = Steps(self.counted, now)
         return not steps.closed and len(steps.reported) < steps.expected
 
     def _of_comment(
@@ -349,7 +378,7 @@ class Publication(NamedTuple):
             return [Call(Verb.CREATE, body)] if self.head.may_comment and telling.worth(reports) else []
         stays, *others = ours
         calls = [Call(Verb.EMPTY if one.id in self.undeletable else Verb.DELETE, one.id) for one in others]
-        right = stays.intact and (stays.rich or not rich)
+        right = stays.intact and self._sure() and (stays.rich or not rich)
         if not right or stays.of != telling.digest(commit, reports, max(now, stays.at)):
             calls.append(Call(Verb.UPDATE, Body(stays.id, commit, reports, rich, until)))
         return calls
@@ -393,6 +422,8 @@ class Publication(NamedTuple):
                 status_refused = True
         after = self._replace(me=me, refused=refused, undeletable=undeletable, status_refused=status_refused)
         # Of a call whose answer was lost nobody knows when it is carried out.
+        if until and self._one_of_several():
+            return after._look(Pause.PROMISE)
         return after._round(Pause.PROMISE if until or lost else Pause.SETTLE)
 
     def _of_same_author(self, comment: int) -> frozenset[int]:

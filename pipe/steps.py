@@ -7,6 +7,7 @@ on the settings of the one that reads.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.insights import Answer
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from pipe.model import Link, RunStatus
+
+
+_SKEW = 60_000  # milliseconds
 
 
 class RunLine(NamedTuple):
@@ -100,36 +104,36 @@ def counted(reports: Iterable[StepReport]) -> tuple[StepReport, ...]:
     """Those that count: of the newest build, and of each of its steps the highest run; in an order of its own.
 
     A rerun may come with another UUID, so of one name a higher run replaces a lower one, whatever the UUID. What it
-    must not replace is another step of the same name: one that spoke later, that has reruns of its own, or of which
-    there are more than reruns. An equal run is another step with the same name. Nothing red turns green by a guess.
+    must not replace is another step of the same name: one that spoke later, or of which there are more than reruns.
+    An equal run is another step with the same name. Nothing red turns green by a guess.
     """
     listed = list(reports)
     build = max((one.build for one in listed), default=0)
     newest = [one for one in listed if one.build == build]
-    finals = sorted((one for one in newest if one.stage is Stage.FINAL), key=lambda one: (one.run, one.at, one.step, one.name))
-    named: dict[str, list[StepReport]] = {}
+    finals = sorted((one for one in newest if one.stage is Stage.FINAL), key=_last)
+    # Steps without a name have their place in the parallel group in its stead.
+    named: dict[object, list[StepReport]] = {}
     for one in newest:
         if one.stage is not Stage.FINAL:
-            named.setdefault(one.name, []).append(one)
+            named.setdefault(one.name or one.parallel, []).append(one)
     kept = [one for group in named.values() for one in _of_one_name(group)]
     return (*sorted(kept, key=_place), *finals[-1:])
 
 
 def _of_one_name(group: Sequence[StepReport]) -> list[StepReport]:
-    highest: dict[str, StepReport] = {}
-    again = set()  # steps known to keep their UUID in a rerun
-    for one in sorted(group, key=lambda one: (one.run, one.at, one.step)):
-        if one.step in highest and highest[one.step].run < one.run:
-            again.add(one.step)
-        highest[one.step] = one
-    top = max(one.run for one in highest.values())
-    reruns = [one for one in highest.values() if one.run == top and one.step not in again]
-    lower = [one for one in highest.values() if one.run < top]
-    late = [one for one in lower if any(one.at > rerun.at for rerun in reruns)]
-    replaced = [one for one in lower if one not in late]
-    if len(reruns) < len(replaced):
-        replaced = []
-    return [one for one in highest.values() if one not in replaced]
+    """Go through the runs from the lowest, each replacing what it can of those before."""
+    kept: list[StepReport] = []
+    for run in sorted({one.run for one in group}):
+        these = sorted((one for one in group if one.run == run), key=_last)
+        steps = {one.step for one in these}
+        before = {one.step for one in kept}
+        kept = [one for one in kept if one.step not in steps]
+        reruns = [one for one in these if one.step not in before]
+        replaced = [one for one in kept if all(one.at <= rerun.at for rerun in reruns)]
+        if len(reruns) >= len(replaced):
+            kept = [one for one in kept if one not in replaced]
+        kept += these
+    return kept
 
 
 def _last(one: StepReport) -> tuple[object, ...]:
@@ -138,6 +142,11 @@ def _last(one: StepReport) -> tuple[object, ...]:
 
 def _place(one: StepReport) -> tuple[object, ...]:
     return (one.name, one.run, one.at, one.step)
+
+
+def _reopens(one: StepReport, final: StepReport) -> bool:
+    """Whether a step spoke after the final one, as in a rerun; machines' clocks may differ a bit."""
+    return one.at > final.at and (one.run > final.run or one.at > final.at + _SKEW)
 
 
 def removable(reports: Collection[StepReport]) -> tuple[StepReport, ...]:
@@ -154,17 +163,20 @@ def removable(reports: Collection[StepReport]) -> tuple[StepReport, ...]:
 
 
 class Steps:
-    """What the steps of one build have said by now, at the moment `now` (milliseconds since 1970)."""
+    """What the steps of one build have said by now, at the moment `now` (milliseconds since 1970).
+
+    `reports` are those that count, at least one: what `counted` gives, which must not be counted again, since what it
+    left out told reruns from steps of the same name.
+    """
 
     def __init__(self, reports: Iterable[StepReport], now: int) -> None:
-        """Take what counts of these reports; there is at least one."""
-        self.counted = counted(reports)
+        """Take what counts."""
+        self.counted = tuple(reports)
         self.steps = tuple(one for one in self.counted if one.stage is not Stage.FINAL)
         self.final = next((one for one in self.counted if one.stage is Stage.FINAL), None)
         self.reported = tuple(one for one in self.steps if one.stage is Stage.REPORT)
         waiting = [one for one in self.steps if one.stage is Stage.START]
-        # A rerun after the final step opens the report again.
-        self.closed = self.final is not None and all(one.at <= self.final.at for one in self.steps)
+        self.closed = self.final is not None and not any(_reopens(one, self.final) for one in self.steps)
         silent = [one for one in waiting if now - one.at > one.patience * 1000]
         self.stopped = tuple(waiting) if self.closed else ()
         self.silent = () if self.closed else tuple(silent)
@@ -189,12 +201,13 @@ class Steps:
         A parallel group stands for itself where its steps expect nothing else: other steps don't fill its places.
         """
         number = max((one.expect for one in self.counted), default=0)
-        groups: dict[int, int] = {}
-        for one in self.steps:
-            if one.parallel and not one.expect and not one.names:
-                groups[one.parallel[1]] = groups.get(one.parallel[1], 0) + 1
-        absent = len(self.missing) + sum(max(0, size - there) for size, there in groups.items())
-        if groups or any(one.names for one in self.counted):
+        # Groups of one size can't be told apart: there are as many as there are steps at any one place.
+        places = Counter(one.parallel for one in self.steps if one.parallel and not one.expect and not one.names)
+        absent = len(self.missing)
+        for size in {size for _, size in places}:
+            there = [number for (_, other), number in places.items() if other == size]
+            absent += size * max(there) - sum(there)
+        if places or any(one.names for one in self.counted):
             return max(number, len(self.steps) + absent)
         return number
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
+from uuid import NAMESPACE_OID, uuid5
 
 import pytest
 
@@ -18,6 +21,7 @@ from test.workspaces import exit_code, lay_out, variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from test.sandbox import Exchange
 
@@ -25,11 +29,15 @@ pytest_plugins = ["test.conftest_tools"]
 
 
 class FakeClock(Clock):
-    """A clock that stands still but for the sleeping, which takes no time."""
+    """A clock that stands still but for the sleeping, which takes no time.
+
+    `meanwhile` is what others do in the next sleeps, one after the other, just after they begin.
+    """
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 23, 19, 22, tzinfo=UTC)
         self.slept: list[float] = []
+        self.meanwhile: list[Callable[[], object]] = []
 
     def now(self) -> datetime:
         """The time of day."""
@@ -41,6 +49,8 @@ class FakeClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         """Move on by that much."""
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
         self.slept.append(seconds)
         self.time += timedelta(seconds=seconds)
 
@@ -94,6 +104,20 @@ class Step:
             "BITBUCKET_API_URL": sandbox.url,
         }
 
+    def other(self, name: str, uuid: str | None = None) -> Step:
+        """Another step of the pipeline with a clone of its own, by default with a UUID of its name's own."""
+        uuid = uuid or f"{{{uuid5(NAMESPACE_OID, name)}}}"
+        other = Step(self.sandbox, self.clock, self.clone.with_name(f"clone-{uuid}"))
+        other.environ = {**self.environ, "STEP_NAME": name, "BITBUCKET_STEP_UUID": uuid}
+        return other
+
+    def beside(self, version: str | None = "24.0.6", runs: Sequence[int | str] = (1,), **own: str) -> Future[Ran]:
+        """Run as `run` does, beside the test: with a write of it held, others can run before it goes on."""
+        threads = ThreadPoolExecutor(1)
+        running = threads.submit(self.run, version, runs, **own)
+        threads.shutdown(wait=False)
+        return running
+
     def run(self, version: str | None = "24.0.6", runs: Sequence[int | str] = (1,), **own: str) -> Ran:
         """Lay out a fresh clone with these captured runs (None: without any) and run the pipe with these variables."""
         shutil.rmtree(self.clone, ignore_errors=True)
@@ -112,6 +136,9 @@ class Step:
         pipe = Pipe(
             {name: text for name, text in environ.items() if text}, str(self.clone), self.clock, printed.append, connect
         )
+        if current_thread() is not main_thread():
+            # Signals are the main thread's.
+            pipe._stop_at = lambda moment: None  # type: ignore[method-assign]  # noqa: ARG005
         return Ran(pipe.run(), "\n".join(printed))
 
     @property

@@ -49,6 +49,10 @@ class Http:
         self._clock = clock
         self._debug = debug
         self._session = requests.Session()
+        # What the environment says of proxies and certificates, read once: requests does it for every request.
+        found = self._session.merge_environment_settings(origin, {}, None, None, None)
+        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        self._session.trust_env = False
         self._session.auth = _sign(credential)
         self._session.headers["Accept"] = "application/json"
 

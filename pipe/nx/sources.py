@@ -97,7 +97,7 @@ class Steps:
         return f"ended {_utc(ended)}, before run {run} of step {step} began"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Search:
     """One search through a clone. The texts are lines for the log.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LIMIT = 30_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Frame:
     """What the comment says besides the result: whose it is and where it belongs.
 
@@ -150,7 +150,7 @@ def _failures(summary: Summary, frame: Frame, detail: _Detail) -> list[str]:
     parts = []
     for task in summary.failed[: detail.sections]:
         parts.append(_heading(task))
-        excerpt = _telling(task.output).excerpt(detail.lines) if task.output and detail.lines else None
+        excerpt = telling(task.output).excerpt(detail.lines) if task.output and detail.lines else None
         if excerpt and excerpt.lines:
             parts.append(fence(list(excerpt.lines)))
             if excerpt.left_out:
@@ -176,7 +176,7 @@ def _elsewhere(task: Task, summary: Summary, frame: Frame) -> str:
 
 
 @lru_cache(maxsize=_LADDER[0].sections)
-def _telling(output: str) -> Telling:
+def telling(output: str) -> Telling:
     """Read an output once, however often the comment is rendered."""
     from pipe.telling import Telling  # noqa: PLC0415 - not needed where nothing failed
 

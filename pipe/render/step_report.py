@@ -16,12 +16,13 @@ from pipe.insights import Answer, Summary, summarise
 from pipe.model import BuildState, BuildStatus, Report, ReportResult, RunStatus, Stage
 from pipe.nx.cloud_links import is_live
 from pipe.render import record, reproduce, runs
+from pipe.render.comment import telling
 from pipe.render.cut import cut, digest, fitting, with_names
 from pipe.render.record import label
 from pipe.steps import Failure, StepReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from pipe.model import Task
 
@@ -97,8 +98,12 @@ def of(summary: Summary, identity: StepReport, nx: str, folder: str = "") -> Ste
         error=_error(own),
         command=command,
     )
-    excerpts = _Excerpts(own.failed)
-    return cut(one, excerpts.lines)
+
+    def lines(at: int, limit: int) -> tuple[str, ...]:
+        output = own.failed[at].output
+        return telling(output).excerpt(limit).lines if output else ()
+
+    return cut(one, lines)
 
 
 def _seconds(task: Task) -> float | None:
@@ -109,25 +114,6 @@ def _error(summary: Summary) -> str | None:
     worst = sorted(summary.runs, key=lambda run: run.status is not RunStatus.FAILED)
     errors = next((run.errors for run in worst if run.errors), ())
     return "\n".join(errors[:6]) or None
-
-
-class _Excerpts:
-    """The telling lines of failed tasks, of which only those with room are read."""
-
-    def __init__(self, failed: Sequence[Task]) -> None:
-        self._failed = failed
-        self._at = -1
-
-    def lines(self, at: int, limit: int) -> tuple[str, ...]:
-        """At most `limit` lines of the task with that index."""
-        from pipe.telling import Telling  # noqa: PLC0415 - not needed where nothing failed
-
-        output = self._failed[at].output
-        if not output:
-            return ()
-        if self._at != at:
-            self._telling, self._at = Telling(output), at
-        return self._telling.excerpt(limit).lines
 
 
 # --- as a Code Insights report ----------------------------------------------------------------------------------------

@@ -513,7 +513,7 @@ def _names(steps: Sequence[StepReport]) -> dict[StepReport, str]:
 
 def _natural(name: str) -> list[str | int]:
     """What names are sorted by, so that `part-2` comes before `part-10`."""
-    return [int(part) if part.isdigit() else part for part in re.split("([0-9]+)", name)]
+    return [int(part) if at % 2 else part for at, part in enumerate(re.split("([0-9]+)", name))]
 
 
 def _page(one: StepReport) -> str | None:

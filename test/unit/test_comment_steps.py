@@ -20,7 +20,7 @@ from pipe.render.comment import LIMIT
 from pipe.render.cut import cut
 from pipe.render.step_report import Scope, read, report
 from pipe.render.steps import Place, body, digest, lines, status
-from pipe.steps import StepReport, Steps
+from pipe.steps import StepReport, Steps, counted
 from test import markdown
 from test.language import HOSTILE, PAGES, milliseconds, steps
 from test.unit.test_step_report import ANY
@@ -103,7 +103,7 @@ SEVERAL = {
 def together(text: str) -> Steps:
     """The steps as everybody reads them."""
     records = [one if one.foreign else read(report(one, SCOPE), SCOPE, PAGES) for one in steps(text)]
-    return Steps([one for one in records if one], milliseconds("19:45"))
+    return Steps(counted(one for one in records if one), milliseconds("19:45"))
 
 
 def told(found: Steps) -> str:
@@ -134,7 +134,7 @@ def test_golden(name: str) -> None:
 def elsewhere() -> Steps:
     """Steps of which one knows from Nx Cloud what failed in others."""
     lint, test, e2e = steps(LINT + TEST + "e2e | start | 19:20\n")
-    return Steps([lint._replace(elsewhere=("shop:e2e", "cart:test")), test, e2e], milliseconds("19:45"))
+    return Steps(counted([lint._replace(elsewhere=("shop:e2e", "cart:test")), test, e2e]), milliseconds("19:45"))
 
 
 def test_known_from_nx_cloud() -> None:
@@ -216,7 +216,7 @@ def test_never_green_by_mistake(found: list[tuple[Stage, Answer, int]], expect: 
         StepReport(417, 1, str(number), "", stage, at, answer=answer, expect=expect, total=2, failed=1)
         for number, (stage, answer, at) in enumerate(found)
     ]
-    together = Steps(records, 3)
+    together = Steps(counted(records), 3)
     written = status(together, PLACE)
     state = written.state if written else None
     assert (state is BuildState.FAILED) == together.red
@@ -271,7 +271,7 @@ def test_names_differ(name: str) -> None:
 
 def test_title() -> None:
     """The title is what most records say, whoever renders."""
-    found = Steps(steps("a | title Web\nb | title Web\nc | title Nx"), 0)
+    found = Steps(counted(steps("a | title Web\nb | title Web\nc | title Nx")), 0)
     assert body(found, PLACE, NOW).startswith("✓ **Web: succeeded** · 3 steps\n")
     written = status(found, PLACE)
     assert written is not None
@@ -359,7 +359,7 @@ def hostile(text: str) -> Steps:
     )
     second = second._replace(answer=Answer.STEP_FAILED, failures=(), failed=0, exit_code=text, error=text)
     records = [read(report(one, SCOPE), SCOPE, PAGES) for one in (first, second, third._replace(name=text))]
-    return Steps([one for one in records if one], milliseconds("19:45"))
+    return Steps(counted(one for one in records if one), milliseconds("19:45"))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -379,7 +379,7 @@ def test_any_text(text: str) -> None:
 @given(st.lists(ANY.map(cut), min_size=1, max_size=5, unique_by=lambda one: one.key), st.integers(0, 10**13))
 def test_any_steps(records: list[StepReport], now: int) -> None:
     """Whatever the records hold there is a comment, a status and a log within their limits."""
-    found = Steps(records, now)
+    found = Steps(counted(records), now)
     whole = body(found, PLACE, NOW)
     assert len(whole) <= LIMIT - 500
     assert markdown.cloud(whole) == markdown.data_center(whole)

@@ -34,6 +34,7 @@ from pipe.render.step_report import (
     status_key,
     step_digest,
 )
+from pipe.render.text import duration, seconds_of
 from pipe.steps import Failure, RunLine, StepReport
 from test.language import runs
 
@@ -531,3 +532,24 @@ def test_links_of_runs() -> None:
         assert one.runs[0].link == (Link(url, live=True) if kept else None)
     assert nx_cloud("https://cloud.nx.app/x")
     assert not nx_cloud("http://cloud.nx.app/x")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.844, "844ms"),
+        (0.9996, "1000ms"),
+        (2.14, "2.1s"),
+        (9.96, "10.0s"),
+        (48.2, "48s"),
+        (243, "4m 03s"),
+        (3725, "1h 02m"),
+    ],
+)
+def test_durations_come_back(seconds: float, text: str) -> None:
+    """A duration is written as people are told it, and read as what they were told."""
+    assert duration(seconds) == text
+    found = seconds_of(text)
+    assert found is not None
+    assert found == pytest.approx(seconds, rel=0.02)
+    assert seconds_of(f"{text} ago") is None

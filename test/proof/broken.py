@@ -1,0 +1,196 @@
+"""Protocols that lack one rule each: the proof has to find what is wrong with them."""
+
+from __future__ import annotations
+
+from test.proof.model import Model
+from test.proof.scenarios import A, BY_NAME, OLD, on, said, with_lag
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipe.protocol import Body, Call, Head, Pause, Phase, Publication, Shown, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from test.proof.model import Scenario
+
+    from pipe.protocol import Telling
+    from pipe.steps import StepReport
+
+
+class Once(Publication):
+    """Reads, merges, writes its record and the comment, and ends."""
+
+    __slots__ = ()
+
+    @classmethod
+    def begin(cls, reports: Sequence[StepReport], commit: str, *, comments: bool) -> Publication:
+        """Begin with reading."""
+        return super().begin(reports, commit, comments=comments)._round(Pause.NONE)
+
+    def _of_records(self) -> list[Call]:
+        return [Call(Verb.PUT, one) for one in self.reports]
+
+    def _written(self, answers: Sequence[object]) -> Publication:  # noqa: ARG002
+        return self._end(Phase.DONE)
+
+
+class NoVerifyingRead(Publication):
+    """Ends when it has written."""
+
+    __slots__ = ()
+
+    def _written(self, answers: Sequence[object]) -> Publication:  # noqa: ARG002
+        return self._end(Phase.DONE)
+
+
+class NoVerifyingReadOfComments(Publication):
+    """Looks at the records alone again, and takes the comment and the status for what it has written."""
+
+    __slots__ = ()
+
+    def _written(self, answers: Sequence[object]) -> Publication:
+        after = super()._written(answers)
+        for call, answer in zip(self.calls, answers, strict=True):
+            if isinstance(answer, Shown):
+                after = after._replace(shown=(answer,))
+            elif call.verb is Verb.SET_STATUS:
+                after = after._replace(stands=call.subject)  # type: ignore[arg-type]
+        return after._replace(calls=tuple(call for call in after.calls if call.verb is Verb.RECORDS))
+
+
+class NoHead(Publication):
+    """Doesn't look at the pull request's head."""
+
+    __slots__ = ()
+
+    def _read(self, answers: Sequence[object]) -> Publication:
+        return super()._read(answers)._replace(head=Head(""))
+
+
+class NoWaitForHead(Publication):
+    """Doesn't wait until the pull request shows its commit."""
+
+    __slots__ = ()
+
+    @classmethod
+    def begin(cls, reports: Sequence[StepReport], commit: str, *, comments: bool) -> Publication:
+        """Begin without a wait to spend."""
+        return super().begin(reports, commit, comments=comments)._replace(waits=0)
+
+
+class LeavesAtOnce(Publication):
+    """Leaves the comment to others by a list of records that may lag."""
+
+    __slots__ = ()
+
+    def _next(self, phase: Phase, pause: Pause, *verbs: Verb) -> Publication:
+        return super()._next(phase, Pause.NONE if phase is Phase.CONFIRM else pause, *verbs)
+
+
+class BreaksPromises(Publication):
+    """Ends when it has written a comment with a promise to look again."""
+
+    __slots__ = ()
+
+    def _written(self, answers: Sequence[object]) -> Publication:
+        promised = any(isinstance(call.subject, Body) and call.subject.until for call in self.calls)
+        return self._end(Phase.LEFT) if promised else super()._written(answers)
+
+
+class LeavesFailures(Publication):
+    """Leaves to others whenever the comment is to be looked at again, expecting more steps or not."""
+
+    __slots__ = ()
+
+    def _unfinished(self, now: int) -> bool:  # noqa: ARG002
+        return True
+
+
+class OwnOverServers(Publication):
+    """Takes its own record for the newest one, whatever is listed under its key."""
+
+    __slots__ = ()
+
+    @property
+    def all_reports(self) -> tuple[StepReport, ...]:
+        """What is listed, and my own."""
+        return tuple({**{one.key: one for one in self.listed}, **{one.key: one for one in self.reports}}.values())
+
+
+class DeletesAllThatDoesNotCount(Publication):
+    """Deletes each record that doesn't count, though others may count by it."""
+
+    __slots__ = ()
+
+    def _clean(self) -> Publication:
+        from pipe.steps import counted  # noqa: PLC0415
+
+        kept = counted(self.listed)
+        calls = tuple(Call(Verb.REMOVE, one) for one in self.listed if one not in kept)
+        return self._replace(phase=Phase.CLEAN, pause=Pause.NONE, calls=calls) if calls else self._end(Phase.DONE)
+
+
+class LeavesSecondComment(Publication):
+    """Writes the oldest of our comments and lets the others stand."""
+
+    __slots__ = ()
+
+    def _of_comment(
+        self, telling: Telling, commit: str, reports: tuple[StepReport, ...], until: int, now: int
+    ) -> list[Call]:
+        calls = super()._of_comment(telling, commit, reports, until, now)
+        return [call for call in calls if call.verb not in (Verb.DELETE, Verb.EMPTY)]
+
+
+class EditsOthers(Publication):
+    """Counts comments of another token as ours."""
+
+    __slots__ = ()
+
+    def _ours(self) -> list[Shown]:
+        return sorted(self.shown)
+
+
+class KeyWithoutBuild(Model):
+    """Keeps records under a key without the build."""
+
+    def key(self, one: StepReport) -> object:
+        """Give the step's name and UUID, and its run."""
+        return (one.name, one.step, one.run)
+
+
+class KeyWithoutStep(Model):
+    """Keeps records under a key without the step's UUID."""
+
+    def key(self, one: StepReport) -> object:
+        """Give all but the UUID."""
+        return (one.name, one.build, one.run)
+
+
+class Broken(NamedTuple):
+    """A broken protocol, where it breaks, and what has to be found there: what is wrong at an end, or "a cycle"."""
+
+    what: type[Publication | Model]
+    scenario: Scenario
+    found: str
+
+
+_EXPECTING = on(A, said("x", expect=3), said("y", expect=3))
+BROKEN = (
+    Broken(Once, BY_NAME["existing comment"], "the comment lacks a record"),
+    Broken(Once, BY_NAME["two steps"], "several comments"),
+    Broken(NoVerifyingRead, BY_NAME["existing comment"], "the comment lacks a record"),
+    Broken(NoVerifyingReadOfComments, BY_NAME["existing comment"], "the comment lacks a record"),
+    Broken(NoVerifyingReadOfComments, BY_NAME["two steps"], "several comments"),
+    Broken(KeyWithoutBuild, BY_NAME["two builds"], "a record is lost"),
+    Broken(KeyWithoutStep, BY_NAME["one name"], "a record is lost"),
+    Broken(NoHead, BY_NAME["two commits, existing comment"], "the comment is of an older build"),
+    Broken(NoWaitForHead, BY_NAME["two commits, existing comment"], "the comment is of an older build"),
+    Broken(LeavesAtOnce, with_lag(BY_NAME["2 of 2, existing comment"], 1), "the comment lacks a record"),
+    Broken(BreaksPromises, BY_NAME["2 of 3, existing comment"], "the comment lacks a record"),
+    Broken(LeavesFailures, BY_NAME["2 of 2, existing comment"], "the comment lacks a record"),
+    Broken(OwnOverServers, BY_NAME["one key"], "a cycle"),
+    Broken(DeletesAllThatDoesNotCount, BY_NAME["one name, and a rerun"], "a record is lost"),
+    Broken(LeavesSecondComment, BY_NAME["two comments of ours"], "several comments"),
+    Broken(EditsOthers, BY_NAME["another token's comment"], "a cycle"),
+)

@@ -1,0 +1,106 @@
+"""What the protocol is walked through: every kind of steps that meet on one pull request."""
+
+from __future__ import annotations
+
+from test.proof.model import COMMITS, OTHERS, OURS, Comment, Scenario
+
+from pipe.insights import Answer
+from pipe.steps import Stage, StepReport
+
+A, B = COMMITS
+OLD = Comment(1, OURS, A, 0, "as an older build left it")
+
+
+def said(  # noqa: PLR0913 - a record has as many
+    name: str, step: str = "", build: int = 1, run: int = 1, at: int = 1, *, red: bool = False,
+    stage: Stage = Stage.REPORT, expect: int = 0, names: tuple[str, ...] = (), parallel: tuple[int, int] | None = None,
+) -> StepReport:  # fmt: skip
+    """Give the word of a step."""
+    answer = Answer.TASKS_FAILED if red else Answer.SUCCEEDED
+    return StepReport(
+        build, run, name, step or name, stage, at, expect=expect, names=names, parallel=parallel, answer=answer
+    )
+
+
+def on(commit: str, *reports: StepReport) -> tuple[tuple[str, tuple[StepReport, ...]], ...]:
+    """Give a process for each report."""
+    return tuple((commit, (one,)) for one in reports)
+
+
+def _expecting(count: int, *names: str, red: bool = False) -> tuple[tuple[str, tuple[StepReport, ...]], ...]:
+    return on(A, *(said(name, expect=count, red=red and name == names[-1]) for name in names))
+
+
+_STEPS = on(A, said("x"), said("y", red=True))
+_COMMITS = (*on(A, said("x")), *on(B, said("x", build=2, at=2)))
+_START = said("x", stage=Stage.START)
+_FINAL = said("", "f", at=3, stage=Stage.FINAL)
+
+TWO = (
+    Scenario("two steps", _STEPS),
+    Scenario("existing comment", _STEPS, (OLD,)),
+    Scenario("two comments of ours", _STEPS, (OLD, OLD._replace(id=2))),
+    Scenario("another token's comment", _STEPS, (OLD._replace(author=OTHERS),)),
+    Scenario("another token's comment, then ours", _STEPS, (OLD._replace(author=OTHERS), OLD._replace(id=2))),
+    Scenario("our comment, then another token's", _STEPS, (OLD, OLD._replace(id=2, author=OTHERS))),
+    Scenario("two builds", on(A, said("x"), said("x", build=2, at=2, red=True))),
+    Scenario("two builds, existing comment", on(A, said("x"), said("x", build=2, at=2, red=True)), (OLD,)),
+    Scenario("rerun", on(A, said("x", red=True), said("x", run=2, at=2))),
+    Scenario("rerun with another UUID", on(A, said("x", "1", red=True), said("x", "2", run=2, at=2))),
+    Scenario("one name", on(A, said("x", "1", red=True), said("x", "2"))),
+    Scenario("one key", on(A, said("x", red=True), said("x", at=2))),
+    Scenario("one key, one moment", on(A, said("x", red=True), said("x"))),
+    Scenario("2 of 2", _expecting(2, "x", "y"), alike=2),
+    Scenario("2 of 2, one red", _expecting(2, "x", "y", red=True)),
+    Scenario("2 of 2, existing comment", _expecting(2, "x", "y"), (OLD,), alike=2),
+    Scenario("2 of 3", _expecting(3, "x", "y"), alike=2),
+    Scenario("2 of 3, one red", _expecting(3, "x", "y", red=True)),
+    Scenario("2 of 3, existing comment", _expecting(3, "x", "y"), (OLD,), alike=2),
+    Scenario("2 of 2 by name", on(A, *(said(one, names=("x", "y")) for one in "xy"))),
+    Scenario("a parallel group of 2", on(A, *(said(one, parallel=(at, 2)) for at, one in enumerate("xy"))), alike=2),
+    Scenario("one expects, one does not", on(A, said("x", expect=3), said("y"))),
+    Scenario("two commits", _COMMITS, moves=(B,)),
+    Scenario("two commits, existing comment", _COMMITS, (OLD,), moves=(B,)),
+    Scenario("two commits and back", _COMMITS, moves=(B, A)),
+    Scenario("two commits and back, existing comment", _COMMITS, (OLD,), moves=(B, A)),
+    Scenario("start and report", on(A, _START, said("x", at=2)), after=((1, 0),)),
+    Scenario("start beside a step", on(A, _START, said("y"))),
+    Scenario("start and final", on(A, _START, _FINAL)),
+    Scenario("start, then final", on(A, _START, _FINAL), after=((1, 0),)),
+    Scenario("report and final", on(A, said("x", expect=2), _FINAL)),
+    Scenario("final and a rerun", on(A, _FINAL, said("x", run=2, at=4)), (OLD,)),
+)
+
+# With a comment there, so that nobody makes one: that is walked with two.
+THREE = (
+    Scenario("start and report beside a step", on(A, _START, said("x", at=2), said("y")), (OLD,), after=((1, 0),)),
+    Scenario(
+        "start and report of 2 steps", on(A, _START._replace(expect=2), said("x", at=2, expect=2), said("y", expect=2)),
+        (OLD,), after=((1, 0),),
+    ),
+    Scenario(
+        "two steps, then final", on(A, said("x"), said("y", red=True), _FINAL), (OLD,), after=((2, 0), (2, 1)),
+    ),
+    Scenario(
+        "one name, and a rerun", on(A, said("x", "1"), said("x", "2", red=True), said("x", "1", run=2, at=2)), (OLD,),
+        after=((2, 0),),
+    ),
+    Scenario("3 of 3", _expecting(3, "x", "y", "z"), (OLD,), alike=3),
+    Scenario("3 of 3, one red", _expecting(3, "x", "y", "z", red=True), (OLD,), alike=2),
+    Scenario("three steps", on(A, *(said(one) for one in "xyz")), (OLD,), alike=3),
+    Scenario("two steps of an old commit", (*on(A, said("x"), said("y")), *_COMMITS[1:]), (OLD,), moves=(B,), alike=2),
+    Scenario("two steps of a new commit", (*_COMMITS[:1], *on(B, said("x", build=2), said("y", build=2))), (OLD,), moves=(B,)),
+)  # fmt: skip
+
+
+def with_deaths(scenario: Scenario) -> Scenario:
+    """Let its processes die."""
+    return scenario._replace(name=f"{scenario.name}; deaths", deaths=True)
+
+
+def with_lag(scenario: Scenario, lag: int, *, settle: bool = True) -> Scenario:
+    """Let its reads lag."""
+    return scenario._replace(name=f"{scenario.name}; lag {lag}{'' if settle else ' without SETTLE'}", lag=lag, settle=settle)
+
+
+BY_NAME = {one.name: one for one in (*TWO, *THREE)}
