@@ -25,7 +25,7 @@ bench: .venv/ready
 
 # What people read of each captured run, written anew: look at the difference before it is committed.
 golden: .venv/ready
-	WRITE_GOLDEN=1 $(RUN) -m pytest -q test/integration/test_golden.py
+	WRITE_GOLDEN=1 $(RUN) -m pytest -q test/integration/test_golden.py test/unit/test_comment_steps.py
 
 # The README's picture, from what the sandbox shows.
 picture: .venv/ready

@@ -65,14 +65,14 @@ def cpu(sandbox: Sandbox, clone: Path) -> Figure:
 
 
 def update(sandbox: Sandbox, clone: Path) -> list[Figure]:
-    """Count the requests of an update of the comment and the build status, and the connections they took."""
+    """Count the requests of an update, in which the record of the build before is deleted, and their connections."""
     before = len(sandbox.requests)
     report(sandbox, clone, 1000)
     made = sandbox.requests[before:]
     how = ", ".join(f"{request.method} {request.path.rsplit('/', 1)[-1]}" for request in made)
     return [
-        Figure("requests of an update", len(made), 4, how),
-        Figure("TCP connections of an update", len({request.connection for request in made}), 1, ""),
+        Figure("requests of an update", len(made), 12, how),
+        Figure("TCP connections of an update", len({request.connection for request in made}), 4, ""),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipe.nx import hints, merge
 from pipe.nx.history import FOLDERS
 from pipe.nx.join import Kind, Source
-from pipe.nx.sources import Search, Steps
+from pipe.nx.sources import BuildSteps, Search
 from pipe.nx.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Collector:
     ) -> None:
         self._settings = settings
         self._hosts = hosts
-        steps = Steps(build, since) if every_step else None
+        steps = BuildSteps(build, since) if every_step else None
         self._search = Search(checkout, build, checkout.cloned(), steps=steps)
         self._workspace = Workspace.find(checkout, settings.workspace_dir, working_directory)
         self._roots = tuple(dict.fromkeys((self._workspace.root, checkout.root)))

@@ -1,6 +1,6 @@
 """The files of a clone that tell of this step's runs: which of them count, read as sources for `merge`.
 
-In a `final` step those of every step of the build count, as artifacts bring them (`Steps`).
+In a `final` step those of every step of the build count, as artifacts bring them (`BuildSteps`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LEEWAY = timedelta(seconds=5)  # how much later than its last recorded run a lo
 _UUID = re.compile(r"\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
 
 
-class Steps:
+class BuildSteps:
     """The steps of a build, as far as its records tell: which runs of each there are, and when they were going on.
 
     `began` is the earliest time at which this build is known to have been running: what its caller knows, or the first
@@ -116,7 +116,7 @@ class Search:
     records: int = 0
     unreadable: bool = False
     found: list[Source] = field(default_factory=list)
-    steps: Steps | None = None
+    steps: BuildSteps | None = None
 
     def ignore(self, path: str, why: str) -> None:
         """Say why a file does not count."""
@@ -177,7 +177,7 @@ class Search:
                 runs = self._on_their_own(some)
                 self.found += [Source(Kind.RECORD, run.sources[0], (run,), step=step) for run in runs]
 
-    def _learn_of(self, paths: Iterable[str], steps: Steps) -> None:
+    def _learn_of(self, paths: Iterable[str], steps: BuildSteps) -> None:
         """Have the steps learn of the records of this build; what is wrong with one is said where it is read."""
         for path in paths:
             with suppress(Unreadable, ValueError):

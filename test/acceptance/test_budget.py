@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from test.sandbox import Sandbox
 
 
-def test_an_update_takes_few_requests_on_one_connection(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Bringing the comment and the build status up to date stays within its budget of requests."""
+def test_an_update_takes_few_requests_and_connections(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Bringing the comment and the build status up to date stays within its budget."""
     clone = lay_out(tmp_path, "24.0.6")
     report(sandbox, clone, 1)
     for figure in update(sandbox, clone):

@@ -47,7 +47,7 @@ def test_closed_log() -> None:
 
 
 def test_demo() -> None:
-    """The demo shows a failing build and its fix: one comment in the end, and a status on each commit."""
+    """The demo shows a failing build, its fix and parallel steps: one comment in the end, a status on each commit."""
     done = run("test.demo", {})
     assert done.returncode == 0, done.stderr
     assert "✗ **Nx: 6 of 13 tasks failed:** `@orders/domain:lint`" in done.stdout
@@ -55,3 +55,6 @@ def test_demo() -> None:
     assert "✓ **Nx: 16 tasks succeeded**" in done.stdout
     assert "Build status FAILED on 1f3c9ab02d41: 6 of 13 tasks failed" in done.stdout
     assert "Build status SUCCESSFUL on 5d27c0fb1a9e: 16 tasks succeeded" in done.stdout
+    assert "✗ **Nx: 1 of 17 tasks failed so far:** `@orders/domain:test` · 2 of 3 steps have reported" in done.stdout
+    last = done.stdout.rpartition("— On the pull request: 1 comment —\n\n")[2]
+    assert last.startswith("✗ **Nx: 1 of 17 tasks failed:** `@orders/domain:test` · `e2e` started and never reported\n")

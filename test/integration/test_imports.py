@@ -13,7 +13,7 @@ PIPE = Path(__file__).parents[2] / "pipe"
 
 # Pure rooms: what they need of the environment, the clock, files and the network is passed in.
 PURE = (
-    "model", "variables", "build", "terminal", "telling*", "secrets", "redact", "insights", "render.*",
+    "model", "variables", "build", "terminal", "telling*", "secrets", "redact", "insights", "steps", "protocol", "render.*",
     "nx.printed*", "nx.run_json", "nx.record", "nx.values", "nx.merge", "nx.join", "nx.align", "nx.cloud_links",
     "nx.cloud_answer",
 )  # fmt: skip

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from test.proof.model import Model
-from test.proof.scenarios import A, BY_NAME, OLD, on, said, with_lag
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.protocol import Body, Call, Head, Pause, Phase, Publication, Shown, Verb
+from test.proof.model import Model
+from test.proof.scenarios import BY_NAME, with_lag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from test.proof.model import Scenario
-
     from pipe.protocol import Telling
     from pipe.steps import StepReport
+    from test.proof.model import Scenario
 
 
 class Once(Publication):
@@ -97,15 +96,6 @@ class BreaksPromises(Publication):
         return self._end(Phase.LEFT) if promised else super()._written(answers)
 
 
-class LeavesFailures(Publication):
-    """Leaves to others whenever the comment is to be looked at again, expecting more steps or not."""
-
-    __slots__ = ()
-
-    def _unfinished(self, now: int) -> bool:  # noqa: ARG002
-        return True
-
-
 class OwnOverServers(Publication):
     """Takes its own record for the newest one, whatever is listed under its key."""
 
@@ -159,38 +149,36 @@ class KeyWithoutBuild(Model):
         return (one.name, one.step, one.run)
 
 
-class KeyWithoutStep(Model):
-    """Keeps records under a key without the step's UUID."""
-
-    def key(self, one: StepReport) -> object:
-        """Give all but the UUID."""
-        return (one.name, one.build, one.run)
-
-
 class Broken(NamedTuple):
     """A broken protocol, where it breaks, and what has to be found there: what is wrong at an end, or "a cycle"."""
 
-    what: type[Publication | Model]
     scenario: Scenario
     found: str
+    protocol: type[Publication] = Publication
+    bitbucket: type[Model] = Model
+
+    @property
+    def name(self) -> str:
+        """What is broken."""
+        return (self.bitbucket if self.protocol is Publication else self.protocol).__name__
+
+    def model(self) -> Model:
+        """Make its model."""
+        return self.bitbucket(self.scenario, self.protocol)
 
 
-_EXPECTING = on(A, said("x", expect=3), said("y", expect=3))
 BROKEN = (
-    Broken(Once, BY_NAME["existing comment"], "the comment lacks a record"),
-    Broken(Once, BY_NAME["two steps"], "several comments"),
-    Broken(NoVerifyingRead, BY_NAME["existing comment"], "the comment lacks a record"),
-    Broken(NoVerifyingReadOfComments, BY_NAME["existing comment"], "the comment lacks a record"),
-    Broken(NoVerifyingReadOfComments, BY_NAME["two steps"], "several comments"),
-    Broken(KeyWithoutBuild, BY_NAME["two builds"], "a record is lost"),
-    Broken(KeyWithoutStep, BY_NAME["one name"], "a record is lost"),
-    Broken(NoHead, BY_NAME["two commits, existing comment"], "the comment is of an older build"),
-    Broken(NoWaitForHead, BY_NAME["two commits, existing comment"], "the comment is of an older build"),
-    Broken(LeavesAtOnce, with_lag(BY_NAME["2 of 2, existing comment"], 1), "the comment lacks a record"),
-    Broken(BreaksPromises, BY_NAME["2 of 3, existing comment"], "the comment lacks a record"),
-    Broken(LeavesFailures, BY_NAME["2 of 2, existing comment"], "the comment lacks a record"),
-    Broken(OwnOverServers, BY_NAME["one key"], "a cycle"),
-    Broken(DeletesAllThatDoesNotCount, BY_NAME["one name, and a rerun"], "a record is lost"),
-    Broken(LeavesSecondComment, BY_NAME["two comments of ours"], "several comments"),
-    Broken(EditsOthers, BY_NAME["another token's comment"], "a cycle"),
+    Broken(BY_NAME["existing comment"], "the comment lacks a record", Once),
+    Broken(BY_NAME["two steps"], "several comments", Once),
+    Broken(BY_NAME["existing comment"], "the comment lacks a record", NoVerifyingRead),
+    Broken(BY_NAME["two steps"], "several comments", NoVerifyingReadOfComments),
+    Broken(BY_NAME["two builds"], "a record is lost", bitbucket=KeyWithoutBuild),
+    Broken(BY_NAME["two commits, existing comment"], "the comment is of an older build", NoHead),
+    Broken(BY_NAME["two commits, existing comment"], "the comment is of an older build", NoWaitForHead),
+    Broken(with_lag(BY_NAME["2 of 2, existing comment"], 1), "the comment lacks a record", LeavesAtOnce),
+    Broken(BY_NAME["2 of 3, existing comment"], "the comment lacks a record", BreaksPromises),
+    Broken(BY_NAME["one key"], "a cycle", OwnOverServers),
+    Broken(BY_NAME["one name, and a rerun"], "a record is lost", DeletesAllThatDoesNotCount),
+    Broken(BY_NAME["two comments of ours"], "several comments", LeavesSecondComment),
+    Broken(BY_NAME["another token's comment"], "a cycle", EditsOthers),
 )

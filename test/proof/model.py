@@ -69,6 +69,17 @@ class Told:
         return (state, reports)
 
 
+class ToldWithoutStatus:
+    """The same where no build status is written."""
+
+    digest, worth = Told.digest, Told.worth
+
+    @staticmethod
+    def status(reports: tuple[StepReport, ...], stands: object, now: int) -> object:  # noqa: ARG004
+        """Want none."""
+        return None
+
+
 class Comment(NamedTuple):
     """A comment in the model: whose it is, what it shows, and who wrote it last, with a promise or without."""
 
@@ -102,8 +113,9 @@ class Scenario(NamedTuple):
     """Where a world begins: what each process puts and on which commit, the comments, and how the head moves.
 
     The first `alike` processes differ in their names alone. `after` are pairs of processes, of which the first begins
-    when the second has ended or is dead. `lag` is by how many writes a read may lag, `settle` whether pauses are waited for. With `deaths`, processes may
-    die.
+    when the second has ended or is dead. `lag` is by how many writes a read may lag, `settle` whether pauses are waited
+    for. With `deaths`, processes may die. Without `comments_too` there is the build status alone, without `status_too`
+    the comments.
     """
 
     name: str
@@ -116,6 +128,8 @@ class Scenario(NamedTuple):
     lag: int = 0
     settle: bool = True
     deaths: bool = False
+    comments_too: bool = True
+    status_too: bool = True
 
 
 class Interned:
@@ -143,6 +157,7 @@ class Model:
         """Take a scenario."""
         self.scenario, self.protocol, self.every_read = scenario, protocol, every_read
         self.lag = scenario.lag
+        self.telling: Any = Told if scenario.status_too else ToldWithoutStatus
         # A late end is judged by who wrote after it.
         self.tracks = scenario.deaths or len(scenario.moves) > 1
         self.commits = tuple(dict.fromkeys([scenario.head, *scenario.moves, *(commit for commit, _ in scenario.steps)]))
@@ -226,7 +241,9 @@ class Model:
         values.update({(Verb.RECORDS, commit): () for commit in self.commits})
         values[Verb.COMMENTS, ""], values[Verb.HEAD, ""] = scenario.comments, scenario.head
         things = [self.versions((self.values(values[thing]),)) for thing in self.things]
-        begun = [self.protocol.begin(reports, commit, comments=True) for commit, reports in scenario.steps]
+        begun = [
+            self.protocol.begin(reports, commit, comments=scenario.comments_too) for commit, reports in scenario.steps
+        ]
         nothing = (0,) * self.count if self.lag else ()
         workers = [self._begun(self.publications(one), nothing, 0) for one in begun]
         made = max((one.id for one in scenario.comments), default=0)
@@ -281,7 +298,7 @@ class Model:
 
     def _write_any(self, world: World, who: int) -> list[World]:
         worker = self.worker(world, who)
-        worlds = []
+        worlds: list[World] = []
         for at, answer in enumerate(worker.answers):
             if answer == _PENDING and not worker.asleep:
                 worlds += self._carry_out(world, who, at)
@@ -294,8 +311,10 @@ class Model:
             if answer == _PENDING:
                 for after, relied in self._read_one(world, number, who, at, self._credible(world)):
                     read = self._rely(_with(world, self.count + who, after), relied)
-                    yield read if _PENDING in self.workers.values[after].answers else self._ended(
-                        _with(read, self.count + who, self._advanced(after)), who
+                    yield (
+                        read
+                        if _PENDING in self.workers.values[after].answers
+                        else self._ended(_with(read, self.count + who, self._advanced(after)), who)
                     )
 
     def _read_all(self, world: World, who: int) -> list[World]:
@@ -316,7 +335,7 @@ class Model:
         key = (number, who, mask, *world[: self.count], world[self._moved])
         if (known := self._local.get(key)) is not None:
             return known
-        found = []
+        found: list[tuple[int, Relied, int | None]] = []
         open_ones: list[tuple[int, Relied, int]] = [(number, (), 0)]
         while open_ones:
             number, relied, stage = open_ones.pop()
@@ -405,7 +424,7 @@ class Model:
         if begins and not any(answer != _PENDING for answer in worker.answers):
             # A move of the head since the last write may be missed.
             worker = worker._replace(wrote_after=_HEAD_MOVES if self.lag and worker.misses[_HEAD] else 0)
-        found = {}
+        found: dict[Any, None] = {}
         for value in versions:
             for answer, relied in self._answers(worker, call, value, mask & ~(1 << who)):
                 answers = (*worker.answers[:at], answer, *worker.answers[at + 1 :])
@@ -456,7 +475,7 @@ class Model:
             return known
         worker: Worker = self.workers.values[number]
         answers = [self.values.values[one] for one in worker.answers]
-        follows = self.publication(worker).advance(answers, Told, 0)  # type: ignore[arg-type]
+        follows = self.publication(worker).advance(answers, self.telling, 0)
         if follows.ended:  # how it came there no longer matters
             follows = self.protocol(follows.reports, follows.commit, phase=follows.phase)
             done = follows.phase is Phase.DONE
@@ -472,9 +491,7 @@ class Model:
         if worker.answers or not self.tracks:
             return world
         finish = worker.wrote_after if self.publication(worker).phase is Phase.DONE else world[-1]
-        workers = [
-            self._noted(number, 1 << who, clear=True) for number in world[self.count : self._moved]
-        ]
+        workers = [self._noted(number, 1 << who, clear=True) for number in world[self.count : self._moved]]
         workers[who] = self.workers(worker._replace(wrote_after=0))
         return (*world[: self.count], *workers, *world[self._moved : -1], finish & ~(1 << who))
 
@@ -627,6 +644,16 @@ class Model:
         shown = head if records[head] else next((commit for commit in self.commits[::-1] if records[commit]), None)
         if shown is None:
             return None
+        if self.scenario.comments_too and (problem := self._wrong_comments(values, records, head, shown)):
+            return problem
+        for commit in sorted(commits) if self.scenario.status_too else ():
+            status = values[Verb.STATUS, commit]
+            if records[commit] and status != Told.status(counted(records[commit]), None, 0):
+                return "the status is not of the records"
+        return None
+
+    @staticmethod
+    def _wrong_comments(values: dict[Any, Any], records: dict[str, Any], head: str, shown: str) -> str | None:
         ours = [one for one in values[Verb.COMMENTS, ""] if one.author == OURS]
         if len(ours) != 1:
             return "no comment" if not ours else "several comments"
@@ -635,10 +662,6 @@ class Model:
         if not stays and ours[0].of != (shown, counted(records[shown])):
             old = ours[0].commit != shown or ours[0].build != counted(records[shown])[0].build
             return "the comment is of an older build" if old else "the comment lacks a record"
-        for commit in sorted(commits):
-            status = values[Verb.STATUS, commit]
-            if records[commit] and status != Told.status(counted(records[commit]), None, 0):
-                return "the status is not of the records"
         return None
 
     def excused(self, world: World) -> bool:
@@ -659,7 +682,7 @@ class Model:
 
     def _run_alone(self, values: dict[Any, Any], report: StepReport) -> str | None:
         head = values[Verb.HEAD, ""]
-        at = self.protocol.begin((report,), head, comments=True)
+        at = self.protocol.begin((report,), head, comments=self.scenario.comments_too)
         made = max((one.id for one in values[Verb.COMMENTS, ""]), default=0)
         for _ in range(_LOCAL):
             if at.ended:
@@ -676,7 +699,7 @@ class Model:
                 else:
                     values[thing], answer, made = self.carried_out(len(self.who), call, values[thing], made)
                     answers.append(answer)
-            at = at.advance(answers, Told, 0)  # type: ignore[arg-type]
+            at = at.advance(answers, self.telling, 0)
         if not at.ended:
             return "it never ends"
         return self.wrong(values, [head])

@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 240  # more than a pipe takes that works to its TIMEOUT, on a slow machine
 STEPS = 10
 KILLED = STEPS // 5
-LAST = 80  # requests of a build by which the last of them is killed
-AT_ONCE = 3  # builds: most of the time processes only wait
+FIRST, LAST = -20, 80  # answered requests by which a step dies; below 0: as soon as it is started
+AT_ONCE = 4  # builds: most of the time their processes only wait
 GREEN, RED = (("24.0.6", 4), ("21.6.11-orders", "01")), (("24.0.6", 1), ("24.0.6-jobs", "05"))
 EXPECTATIONS = ("number", "names", "none", "parallel")
 SYMBOLS = {"PASSED": "✓", "FAILED": "✗", "PENDING": "■"}
@@ -100,10 +100,11 @@ class Case(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a build came to: its requests, and how many of its steps were killed."""
+    """What a build came to: its requests, how many of its steps were killed, and how many are shown as stopped."""
 
     requests: int
     killed: int
+    stopped: int
 
 
 def case(seed: int, *, deaths: bool) -> Case:
@@ -132,7 +133,7 @@ def case(seed: int, *, deaths: bool) -> Case:
                 some_start and chance.random() < (0.7 if at in killed else 0.2),
                 capture,
                 {**own, **of_step},
-                chance.randrange(-LAST // 10, LAST) if at in killed else None,
+                chance.randrange(FIRST, LAST) if at in killed else None,
             )
         )
     return Case(tuple(steps), expectation != "none", chance.random() < 0.5, own)
@@ -160,13 +161,14 @@ class Build:
             if starting := [({**one.own, "STAGE": "start"}, one.capture, None) for one in steps if one.starts]:
                 self._at_once(starting)
             codes = self._at_once([(one.own, one.capture, one.dies) for one in steps])
-            killed = sum(code == -9 for code in codes)
             if any(one.dies is not None for one in steps):
                 self._at_once([({**self.case.own, "STAGE": "final", "BITBUCKET_STEP_UUID": "{f}"}, None, None)])
-            self._judge(codes)
-            return Seen(len(sandbox.requests), killed)
+            symbols = self._judge(codes)
+            return Seen(len(sandbox.requests), sum(code != 0 for code in codes), symbols.count("■"))
 
-    def _at_once(self, entries: Sequence[tuple[Mapping[str, str], tuple[str, int | str] | None, int | None]]) -> list[int]:
+    def _at_once(
+        self, entries: Sequence[tuple[Mapping[str, str], tuple[str, int | str] | None, int | None]]
+    ) -> list[int]:
         """Run pipes that put their records all together; entry, captured run and death of each. Gives exit codes."""
         processes: list[Process] = []
         awaited = sum(dies is None or dies >= 0 for _, _, dies in entries)
@@ -214,23 +216,63 @@ class Build:
             if dies == self._answered:
                 process.kill()
 
-    def _judge(self, codes: Sequence[int]) -> None:
-        """Compare what stands on the pull request with the records that are there, and these with what ran."""
-        steps = self.case.steps
-        head = self.sandbox.pull_request.source_commit
-        said = [one.values for one in self.sandbox.repository.reports_of_commit(head)]
-        records = {one["title"].removeprefix("Nx · "): SYMBOLS[one["result"]] for one in said if one["title"] != "Nx"}
-        ran = {one.name.strip("`"): "✗" if one.red else "✓" for one in steps}
-        alive = [one.name.strip("`") for one, code in zip(steps, codes, strict=True) if code == 0]
+    def _judge(self, codes: Sequence[int]) -> list[str]:
+        """Hold what stands on the pull request to the records, and these to what ran; gives the steps' symbols."""
+        repository, pull_request = self.sandbox.repository, self.sandbox.pull_request
         told = "\n".join([self._what, *self.logs])
-        assert {name: records.get(name) for name in alive} == {name: ran[name] for name in alive}, told
-        (comment,) = self.sandbox.pull_request.visible_comments
-        rows = re.findall(r"^(?:\*\*|\| )(`part-\d+`|step \d+ of \d+)(?:\*\*| \|) (\S+)", comment.raw, re.MULTILINE)
-        assert sorted(rows) == sorted(
-            (one.name, records[one.name.strip("`")]) for one in steps if one.name.strip("`") in records
-        ), f"{comment.raw}\n{told}"
-        assert {name for name, _ in rows} == {one.name for one in steps if one.name.strip("`") in records}
-        absent = "■" in records.values() or (self.case.known and len(records) < STEPS)
-        state = "FAILED" if "✗" in records.values() else "STOPPED" if absent else "SUCCESSFUL"
-        (status,) = self.sandbox.repository.build_statuses
-        assert (status.state, status.commit) == (state, head), f"{status.description}\n{told}"
+        said = [one.values for one in repository.reports_of_commit(pull_request.source_commit)]
+        of_steps = {one["title"]: SYMBOLS[one["result"]] for one in said}
+        of_steps.pop("Nx", None)  # the final step has no name
+        titles = {f"Nx: {one.name.strip('`')}": one for one in self.case.steps}
+        assert of_steps.keys() <= titles.keys(), told
+        for (title, step), code in zip(titles.items(), codes, strict=True):
+            ran, unheard = "✗" if step.red else "✓", "■" if step.starts else None
+            assert of_steps.get(title) in ((ran,) if code == 0 else (ran, unheard)), f"{title}\n{told}"
+        comments, statuses = pull_request.visible_comments, repository.build_statuses
+        assert (len(comments), len(statuses)) == (1, 1), told
+        rows = re.findall(r"^(?:\*\*|\| )(`part-\d+`|step \d+ of \d+)(?:\*\*| \|) (\S+)", comments[0].raw, re.MULTILINE)
+        wanted = [(titles[title].name, symbol) for title, symbol in of_steps.items()]
+        assert sorted(rows) == sorted(wanted), f"{comments[0].raw}\n{told}"
+        symbols = list(of_steps.values())
+        absent = "■" in symbols or (self.case.known and len(symbols) < STEPS)
+        state = "FAILED" if "✗" in symbols else "STOPPED" if absent else "SUCCESSFUL"
+        status = statuses[0]
+        assert (status.state, status.commit) == (state, pull_request.source_commit), f"{status.description}\n{told}"
+        return symbols
+
+
+def run(seed: int, *, deaths: bool) -> Seen:
+    """Run a build in a folder of its own; raises AssertionError where anything is not as it has to be."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Build(seed, Path(folder), deaths=deaths).run()
+
+
+def many(seeds: Sequence[int], *, deaths: bool) -> list[Seen]:
+    """Run several builds, some at once, each with a sandbox of its own; raises an ExceptionGroup of what was wrong."""
+    wrong: list[Exception] = []
+    seen = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for build in [pool.submit(run, seed, deaths=deaths) for seed in seeds]:
+            try:
+                seen.append(build.result())
+            except Exception as error:  # noqa: BLE001 - the others are of interest too
+                wrong.append(error)
+    if wrong:
+        raise ExceptionGroup(f"{len(wrong)} of {len(seeds)} builds", wrong)
+    return seen
+
+
+def main() -> int:
+    """Run so many builds of each kind and print a table; an exception where one was wrong."""
+    number = int(sys.argv[1])
+    print(f"{f'{STEPS} processes at once':32}{'builds':>8}{'requests a step':>17}{'killed':>8}{'shown as stopped':>18}")
+    for name, deaths in (("each to its end", False), ("a fifth killed, then final", True)):
+        seen = many(range(number), deaths=deaths)
+        requests = sum(one.requests for one in seen) / number / STEPS
+        killed, stopped = sum(one.killed for one in seen), sum(one.stopped for one in seen)
+        print(f"{name:32}{number:>8}{requests:>17.1f}{killed:>8}{stopped:>18}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from test.proof.model import COMMITS, OTHERS, OURS, Comment, Scenario
-
 from pipe.insights import Answer
-from pipe.steps import Stage, StepReport
+from pipe.model import Stage
+from pipe.steps import StepReport
+from test.proof.model import COMMITS, OTHERS, OURS, Comment, Scenario
 
 A, B = COMMITS
 OLD = Comment(1, OURS, A, 0, "as an older build left it")
 
 
-def said(  # noqa: PLR0913 - a record has as many
+def said(
     name: str, step: str = "", build: int = 1, run: int = 1, at: int = 1, *, red: bool = False,
     stage: Stage = Stage.REPORT, expect: int = 0, names: tuple[str, ...] = (), parallel: tuple[int, int] | None = None,
 ) -> StepReport:  # fmt: skip
@@ -71,26 +71,15 @@ TWO = (
     Scenario("final and a rerun", on(A, _FINAL, said("x", run=2, at=4)), (OLD,)),
 )
 
-# With a comment there, so that nobody makes one: that is walked with two.
-THREE = (
-    Scenario("start and report beside a step", on(A, _START, said("x", at=2), said("y")), (OLD,), after=((1, 0),)),
-    Scenario(
-        "start and report of 2 steps", on(A, _START._replace(expect=2), said("x", at=2, expect=2), said("y", expect=2)),
-        (OLD,), after=((1, 0),),
-    ),
-    Scenario(
-        "two steps, then final", on(A, said("x"), said("y", red=True), _FINAL), (OLD,), after=((2, 0), (2, 1)),
-    ),
-    Scenario(
-        "one name, and a rerun", on(A, said("x", "1"), said("x", "2", red=True), said("x", "1", run=2, at=2)), (OLD,),
-        after=((2, 0),),
-    ),
-    Scenario("3 of 3", _expecting(3, "x", "y", "z"), (OLD,), alike=3),
-    Scenario("3 of 3, one red", _expecting(3, "x", "y", "z", red=True), (OLD,), alike=2),
-    Scenario("three steps", on(A, *(said(one) for one in "xyz")), (OLD,), alike=3),
-    Scenario("two steps of an old commit", (*on(A, said("x"), said("y")), *_COMMITS[1:]), (OLD,), moves=(B,), alike=2),
-    Scenario("two steps of a new commit", (*_COMMITS[:1], *on(B, said("x", build=2), said("y", build=2))), (OLD,), moves=(B,)),
-)  # fmt: skip
+
+def comments_alone(scenario: Scenario) -> Scenario:
+    """Leave the build status out."""
+    return scenario._replace(name=f"{scenario.name}; comments alone", status_too=False)
+
+
+def status_alone(scenario: Scenario) -> Scenario:
+    """Leave the comments out."""
+    return scenario._replace(name=f"{scenario.name}; status alone", comments_too=False)
 
 
 def with_deaths(scenario: Scenario) -> Scenario:
@@ -100,7 +89,68 @@ def with_deaths(scenario: Scenario) -> Scenario:
 
 def with_lag(scenario: Scenario, lag: int, *, settle: bool = True) -> Scenario:
     """Let its reads lag."""
-    return scenario._replace(name=f"{scenario.name}; lag {lag}{'' if settle else ' without SETTLE'}", lag=lag, settle=settle)
+    return scenario._replace(
+        name=f"{scenario.name}; lag {lag}{'' if settle else ' without SETTLE'}", lag=lag, settle=settle
+    )
 
 
-BY_NAME = {one.name: one for one in (*TWO, *THREE)}
+# Three processes of which one begins after another, or of few calls.
+THREE = (
+    Scenario("start and report beside a step", on(A, _START, said("x", at=2), said("y")), (OLD,), after=((1, 0),)),
+    Scenario("start and report of 2 steps", on(
+        A, _START._replace(expect=2), said("x", at=2, expect=2), said("y", expect=2)), (OLD,), after=((1, 0),)),
+    Scenario("two steps, then final", on(A, said("x"), said("y", red=True), _FINAL), (OLD,), after=((2, 0), (2, 1))),
+    Scenario("one name, and a rerun", on(
+        A, said("x", "1"), said("x", "2", red=True), said("x", "1", run=2, at=2)), (OLD,), after=((2, 0),)),
+    Scenario("two steps of an old commit", (*on(A, said("x"), said("y")), *_COMMITS[1:]), (OLD,),
+        moves=(B,), alike=2),
+    Scenario("two steps of a new commit", (*_COMMITS[:1], *on(B, said("x", build=2), said("y", build=2))), (OLD,),
+        moves=(B,)),
+)  # fmt: skip
+
+# Three that begin at once have millions of states; without the build status, or with it alone, thousands.
+AT_ONCE = (
+    Scenario("3 of 3", _expecting(3, "x", "y", "z"), alike=3),
+    Scenario("3 of 3, one red", _expecting(3, "x", "y", "z", red=True), (OLD,), alike=2),
+    Scenario("3 of 3, existing comment", _expecting(3, "x", "y", "z"), (OLD,), alike=3),
+    Scenario("three steps", on(A, *(said(one) for one in "xyz")), alike=3),
+    Scenario("three steps, existing comment", on(A, *(said(one) for one in "xyz")), (OLD,), alike=3),
+)
+
+
+BY_NAME = {one.name: one for one in (*TWO, *THREE, *AT_ONCE)}
+_APART = tuple(alone(one) for one in AT_ONCE for alone in (comments_alone, status_alone))
+_FEW_THREE = (*THREE[:4], *_APART)
+
+# In `make test`: under a minute.
+QUICK = (
+    *TWO,
+    *map(with_deaths, TWO),
+    *(with_lag(one, 1) for one in TWO if one.comments or one.moves),
+    *THREE[:4],
+    *_APART,
+)
+
+# What `make prove` adds, the longest last. A head that moves on, and three at once with everything.
+ALL = (
+    *QUICK,
+    *THREE[4:],
+    *map(with_deaths, _FEW_THREE),
+    *(with_lag(one, 1) for one in TWO if not (one.comments or one.moves)),
+    *(with_lag(one, 2) for one in TWO),
+    with_lag(BY_NAME["two builds, existing comment"], 1, settle=False),
+    with_lag(BY_NAME["existing comment"], 1, settle=False),
+    *(with_lag(status_alone(one), 1) for one in AT_ONCE[:1]),
+    BY_NAME["three steps, existing comment"],
+    BY_NAME["3 of 3, existing comment"],
+)
+
+
+def restoring(scenario: Scenario) -> list[StepReport]:
+    """Give what may run on the head's commit when all have ended: a rerun of each step, and a final step."""
+    head = scenario.moves[-1] if scenario.moves else scenario.head
+    there = [one for commit, reports in scenario.steps if commit == head for one in reports]
+    steps = [one for one in there if one.stage is not Stage.FINAL]
+    run, build = max(one.run for one in there) + 1, max(one.build for one in there)
+    reruns = [one._replace(run=run, build=build, at=9, stage=Stage.REPORT) for one in steps]
+    return [*reruns, said("", "f", build, run, 9, stage=Stage.FINAL)]
