@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from statistics import mean
@@ -21,14 +22,14 @@ from pipe.bitbucket.errors import BitbucketError, NotFound
 from pipe.build import Build
 from pipe.clock import Clock
 from pipe.insights import summarise
-from pipe.model import Comment, PullRequest, Run, RunStatus, Stage, Task, TaskStatus
+from pipe.model import Comment, PullRequest, Run, Stage, Task, TaskStatus, result_of
 from pipe.protocol import Publication
 from pipe.publish import Publisher, ReportRecords, Target
 from pipe.render import step_report
 from pipe.render.comment import Frame
 from pipe.render.steps import Place
 from pipe.render.teller import Held, Teller
-from pipe.steps import StepReport, Steps
+from pipe.steps import StepReport, counted
 from test.proof.processes import Process, start
 from test.sandbox import Sandbox
 from test.workspaces import COMMIT, lay_out
@@ -75,9 +76,14 @@ class World(Clock):
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
 
+    @staticmethod
+    def at(moment: float) -> datetime:
+        """The time of day at a moment, in seconds since the beginning."""
+        return datetime(2026, 11, 23, 19, 22, tzinfo=UTC) + timedelta(seconds=moment)
+
     def now(self) -> datetime:
         """The time of day."""
-        return datetime(2026, 11, 23, 19, 22, tzinfo=UTC) + timedelta(seconds=self.time)
+        return self.at(self.time)
 
     def monotonic(self) -> float:
         """Seconds since the beginning."""
@@ -241,45 +247,44 @@ def simulate(starts: Sequence[float], seed: int, *, expect: int, red: float = 0.
     world = World()
     memory = Memory(world)
     place = Place("https://bitbucket.org/acme/shop", COMMIT, step_report.Scope("nx", NUMBER, f"heads/{BRANCH}"))
-    held: dict[StepReport, Held] = {}
-    teller = Teller(place, "nx", held, only_failures=False)
+    said = [
+        _said(number, world.at(moment), expect, failed=chance.random() < red) for number, moment in enumerate(starts)
+    ]
+    teller = Teller(place, "nx", dict(said), only_failures=False)
     steps: list[Step] = []
 
-    def begin(number: int) -> None:
-        failed = chance.random() < red
-        build = Build("acme", "shop", COMMIT, 417, "/", step_uuid=f"{{{number}}}", exit_code=str(int(failed)))
-        run = Run(
-            RunStatus.FAILED if failed else RunStatus.SUCCEEDED,
-            (Task(f"project-{number}:test", TaskStatus.FAILURE if failed else TaskStatus.SUCCESS),),
-            command="nx affected -t test",
-        )
-        word = StepReport(
-            build.number,
-            build.step_run,
-            f"part-{number}",
-            step_report.step_digest(build.step_uuid),
-            Stage.REPORT,
-            round(world.now().timestamp() * 1000),
-            link=build.step_url,
-            expect=expect,
-        )
-        summary = summarise([run], build.exit_code)
-        said = step_report.of(summary, word, "npx nx")
-        held[said] = Held(summary, Frame(build, COMMIT))
+    def begin(word: StepReport) -> None:
         steps.append(Step(world, memory, place, teller))
-        steps[-1].begin(Publication.begin([said], COMMIT, comments=True))
+        steps[-1].begin(Publication.begin([word], COMMIT, comments=True))
 
-    for number, moment in enumerate(starts):
-        world.after(moment, lambda number=number: begin(number))  # type: ignore[misc]
+    for moment, (word, _) in zip(starts, said, strict=True):
+        world.after(moment, partial(begin, word))
     world.run()
     now = round(world.now().timestamp() * 1000)
-    every = Steps(held, now)
-    wanted = teller.digest(COMMIT, every.counted, now)
-    status = teller.status(every.counted, None, now)
-    if _shown(memory.texts[-1][1]) != wanted or list(memory.statuses.values()) != [status]:
+    every = counted(word for word, _ in said)
+    status = teller.status(every, None, now)
+    if _shown(memory.texts[-1][1]) != teller.digest(COMMIT, every, now) or [*memory.statuses.values()] != [status]:
         raise RuntimeError(f"{len(starts)} steps with seed {seed} end without all in the comment or the build status")
     late = _complete(memory.texts) - memory.last_record
     return Cost(tuple(one.requests for one in steps), tuple(one.depth for one in steps), late)
+
+
+def _said(number: int, moment: datetime, expect: int, *, failed: bool) -> tuple[StepReport, Held]:
+    """A step's word at that moment, and what it ran."""
+    build = Build("acme", "shop", COMMIT, 417, "/", step_uuid=f"{{{number}}}", exit_code=str(int(failed)))
+    task = Task(f"project-{number}:test", TaskStatus.FAILURE if failed else TaskStatus.SUCCESS)
+    summary = summarise([Run(result_of([task]), (task,), command="nx affected -t test")], build.exit_code)
+    word = StepReport(
+        build.number,
+        build.step_run,
+        f"part-{number}",
+        step_report.step_digest(build.step_uuid),
+        Stage.REPORT,
+        round(moment.timestamp() * 1000),
+        link=build.step_url,
+        expect=expect,
+    )
+    return step_report.of(summary, word, "npx nx"), Held(summary, Frame(build, COMMIT))
 
 
 def _shown(texts: Sequence[str]) -> str | None:

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipe.model import Stage
-from pipe.steps import StepReport, Steps, counted, removable
+from pipe.steps import StepReport, Steps, counted, removable, rerun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,8 +155,8 @@ class Publication(NamedTuple):
 
     `reports` are what it puts: its own word, and those of steps that it speaks for; what it holds of them is more than
     the records do. `commit` is theirs. Without `comments` there is the build status alone. `calls` are to be made at
-    once, after `pause`; `settled` says that whatever they answer holds all that this one wrote. What was read stays
-    until it is read anew.
+    once, after `pause`; `put` says that the records were, `settled` that whatever the calls answer holds all that this
+    one wrote. What was read stays until it is read anew.
     """
 
     reports: tuple[StepReport, ...]
@@ -165,6 +165,7 @@ class Publication(NamedTuple):
     phase: Phase = Phase.PUT
     pause: Pause = Pause.NONE
     calls: tuple[Call, ...] = ()
+    put: bool = False
     settled: bool = False
     wrote: bool = False
     listed: tuple[StepReport, ...] = ()
@@ -181,9 +182,12 @@ class Publication(NamedTuple):
 
     @classmethod
     def begin(cls, reports: Sequence[StepReport], commit: str, *, comments: bool) -> Publication:
-        """Begin with putting the records."""
+        """Begin with putting the records; a rerun first looks what it is a rerun of."""
+        begun = cls(tuple(reports), commit, comments)
+        if any(one.run > 1 and one.stage is not Stage.FINAL for one in reports):
+            return begun._round(Pause.NONE)
         calls = tuple(Call(Verb.PUT, one) for one in reports)
-        return cls(tuple(reports), commit, comments, calls=calls)
+        return begun._replace(put=True, calls=calls)
 
     @property
     def ended(self) -> bool:
@@ -230,6 +234,8 @@ class Publication(NamedTuple):
             if read._unfinished(now) and read._kept():
                 return read._end(Phase.LEFT)
             return read._rest(Verb.COMMENTS)
+        if not read.put:
+            read = read._replace(reports=tuple(rerun(one, read.listed) for one in read.reports))
         return read._decide(telling, now)
 
     def _looked(self, telling: Telling, now: int) -> Publication:
@@ -354,7 +360,7 @@ class Publication(NamedTuple):
         if writes:
             return self._replace(
                 phase=Phase.WRITE, pause=Pause.NONE, calls=tuple(writes), settled=False, wrote=True,
-                repeats=self.repeats - any(call.verb is Verb.PUT for call in writes),
+                put=True, repeats=self.repeats - (self.put and any(call.verb is Verb.PUT for call in writes)),
             )  # fmt: skip
         if not self.settled:
             return self._round(Pause.SETTLE)
@@ -394,6 +400,8 @@ class Publication(NamedTuple):
 
     def _of_records(self) -> list[Call]:
         """My records that were lost, as when an older word of mine arrived after a newer one."""
+        if not self.put:
+            return [Call(Verb.PUT, one) for one in self.reports]
         if not self.settled or not self.repeats:
             return []
         missing = (one for one in self.reports if one in self.counted and one not in self.listed)

@@ -248,9 +248,7 @@ class Publisher:
         self._target, self._teller, self._clock, self._voice = target, teller, clock, voice
         start = clock.monotonic()
         self._end = end - _LAST_WORDS
-        self._record_end, self._comment_end = (
-            start + (self._end - start) * share for share in (_RECORD_SHARE, _COMMENT_SHARE)
-        )
+        self._comment_end = start + (self._end - start) * _COMMENT_SHARE
         self._known: dict[int, tuple[Comment, Marker]] = {}
         self._full: dict[str, str] = {}
         self._done: list[Verb] = []
@@ -309,12 +307,13 @@ class Publisher:
 
     def _wait(self, pause: Pause) -> bool:
         """Wait, a bit longer each time; False where there is no time left for it."""
+        end = self._comment_end if self.at.comments else self._end
         if pause is Pause.NONE:
-            return self._clock.monotonic() < self._end
+            return True
         seconds = min(_PAUSES[pause] * 1.5 ** max(0, self._rounds - 1), _LONGEST_PAUSE)
         seconds = max(seconds, _PAUSES[pause]) * (1 + random.random() * _JITTER)  # noqa: S311 - no secret
         self._rounds += 1
-        if self._clock.monotonic() + seconds >= self._end:
+        if self._clock.monotonic() + seconds >= end:
             return False
         self._clock.sleep(seconds)
         return True
@@ -345,7 +344,8 @@ class Publisher:
 
     def _deadline(self, verb: Verb) -> float:
         if verb is Verb.PUT:
-            return self._record_end
+            now = self._clock.monotonic()
+            return now + (self._end - now) * _RECORD_SHARE
         return self._comment_end if verb in _OF_COMMENT else self._end
 
     def _make(self, call: Call) -> object:

@@ -14,12 +14,13 @@ from pipe.insights import Answer
 from pipe.model import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from pipe.model import Link, RunStatus
 
 
 _SKEW = 60_000  # milliseconds
+MOST_BEFORE = 3
 
 
 class RunLine(NamedTuple):
@@ -51,10 +52,10 @@ class StepReport(NamedTuple):
     `step` tells steps of one name apart (digits of a hash of the UUID, "" where there is none), `run` counts the step's
     reruns from 1, `at` is when it was said, in milliseconds since 1970. `patience` is how many seconds after a START
     its silence means something. What must report: `expect` steps, or those of these `names`; `parallel` is the step's
-    index in its parallel group, from 0, and the group's size. `answer` and what follows are of a REPORT: counts of
-    tasks, `failures` and `runs` as many as there was room for, `elsewhere` the ids of tasks that failed in other steps
-    as Nx Cloud knows, `command` what runs the failed ones again. `foreign` says that a newer version of this pipe wrote
-    the record, of which only the answer is known.
+    index in its parallel group, from 0, and the group's size. `before` are the steps that this one is a rerun of.
+    `answer` and what follows are of a REPORT: counts of tasks, `failures` and `runs` as many as there was room for,
+    `elsewhere` the ids of tasks that failed in other steps as Nx Cloud knows, `command` what runs the failed again.
+    `foreign` says that a newer version of this pipe wrote the record, of which only the answer is known.
     """
 
     build: int
@@ -69,6 +70,7 @@ class StepReport(NamedTuple):
     expect: int = 0
     names: tuple[str, ...] = ()
     parallel: tuple[int, int] | None = None
+    before: tuple[str, ...] = ()
     answer: Answer = Answer.NOTHING_RAN
     exit_code: str | None = None
     total: int = 0
@@ -103,37 +105,42 @@ class StepReport(NamedTuple):
 def counted(reports: Iterable[StepReport]) -> tuple[StepReport, ...]:
     """Those that count: of the newest build, and of each of its steps the highest run; in an order of its own.
 
-    A rerun may come with another UUID, so of one name a higher run replaces a lower one, whatever the UUID. What it
-    must not replace is another step of the same name: one that spoke later, or of which there are more than reruns.
-    An equal run is another step with the same name. Nothing red turns green by a guess.
+    A rerun replaces the run before of the same UUID, and what it was found to be a rerun of (`before`). Whatever else
+    has its name is another step with that name: nothing red turns green by a guess.
     """
     listed = list(reports)
     build = max((one.build for one in listed), default=0)
     newest = [one for one in listed if one.build == build]
     finals = sorted((one for one in newest if one.stage is Stage.FINAL), key=_last)
-    # Steps without a name have their place in the parallel group in its stead.
-    named: dict[object, list[StepReport]] = {}
-    for one in newest:
-        if one.stage is not Stage.FINAL:
-            named.setdefault(one.name or one.parallel, []).append(one)
-    kept = [one for group in named.values() for one in _of_one_name(group)]
+    steps = [one for one in newest if one.stage is not Stage.FINAL]
+    kept = (one for one in steps if not any(_replaces(other, one) for other in steps))
     return (*sorted(kept, key=_place), *finals[-1:])
 
 
-def _of_one_name(group: Sequence[StepReport]) -> list[StepReport]:
-    """Go through the runs from the lowest, each replacing what it can of those before."""
-    kept: list[StepReport] = []
-    for run in sorted({one.run for one in group}):
-        these = sorted((one for one in group if one.run == run), key=_last)
-        steps = {one.step for one in these}
-        before = {one.step for one in kept}
-        kept = [one for one in kept if one.step not in steps]
-        reruns = [one for one in these if one.step not in before]
-        replaced = [one for one in kept if all(one.at <= rerun.at for rerun in reruns)]
-        if len(reruns) >= len(replaced):
-            kept = [one for one in kept if one not in replaced]
-        kept += these
-    return kept
+def rerun(one: StepReport, reports: Iterable[StepReport]) -> StepReport:
+    """The same, with what it is a rerun of among the records there are before it is put.
+
+    The UUID may be another one (nobody says that it stays), so else it is the only step of that name that ran before.
+    """
+    same = [other for other in reports if _place_of(other) == _place_of(one) and other.stage is not Stage.FINAL]
+    own = [other for other in same if other.key == one.key]
+    earlier = [other for other in counted(same) if other.run < one.run]
+    earlier = [other for other in earlier if other.step == one.step] or earlier
+    if own:  # its own START has seen more
+        return one._replace(before=own[0].before)
+    if len(earlier) != 1:
+        return one
+    return one._replace(before=(earlier[0].step, *earlier[0].before)[:MOST_BEFORE])
+
+
+def _replaces(one: StepReport, other: StepReport) -> bool:
+    same = one.step == other.step or other.step in one.before
+    return same and one.run > other.run and _place_of(one) == _place_of(other)
+
+
+def _place_of(one: StepReport) -> object:
+    """Its build and name; steps without a name have their place in the parallel group in its stead."""
+    return one.build, one.name or one.parallel
 
 
 def _last(one: StepReport) -> tuple[object, ...]:
@@ -150,15 +157,20 @@ def _reopens(one: StepReport, final: StepReport) -> bool:
 
 
 def removable(reports: Collection[StepReport]) -> tuple[StepReport, ...]:
-    """Those that can be deleted without a change of what counts."""
-    left, found = list(reports), []
-    kept = counted(left)
-    for one in reports:
-        if one not in kept:
-            rest = [other for other in left if other != one]
-            if counted(rest) == kept:
-                left = rest
-                found.append(one)
+    """Those that can be deleted: of older builds, older final words, and what a rerun is known to be one of.
+
+    Without them the same counts, also with a record that is still to come.
+    """
+    kept = counted(reports)
+    build = max((one.build for one in reports), default=0)
+    found, left = [], sorted(reports, key=lambda one: (one.build, one.run))
+    for one in list(left):
+        told = any(one.step in other.before and _replaces(other, one) for other in kept)
+        told = told or one.build < build or one.stage is Stage.FINAL
+        rest = [other for other in left if other != one]
+        if one not in kept and told and counted(rest) == kept:
+            left = rest
+            found.append(one)
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ line is a task: its id, its status, then in any order its cache status, its dura
     final | final
 
 Steps have a line at the margin: their name (`-` for none), then in any order `start` or `final` (else it is a report),
-the time of day, `build 418`, `run 2`, `#b` for another UUID, `2/3` in a parallel group, `expect 3`, `expect a, b`,
+the time of day, `build 418`, `run 2`, `#b` for another UUID, `of #a` for a rerun of another step, `2/3` in a parallel group, `expect 3`, `expect a, b`,
 `patience 30m`, `title Web`, `exit 1`, `foreign`, and the answer where runs do not give it (`tasks failed`). Indented
 below a report are its runs.
 """
@@ -174,4 +174,6 @@ def _with(one: StepReport, word: str) -> StepReport:
     }
     if kind in fields:
         return one._replace(**fields[kind](rest))  # type: ignore[arg-type]
+    if word.startswith("of #"):
+        return one._replace(before=tuple(map(step_digest, word[3:].split())))
     return one._replace(step=step_digest(word)) if word.startswith("#") else one._replace(at=milliseconds(word))

@@ -14,7 +14,7 @@ from pipe.model import Stage
 from pipe.render import record, reproduce
 from pipe.render.record import DETAILS_LIMIT, URL, units
 from pipe.render.text import duration, seconds_of
-from pipe.steps import Failure, RunLine, StepReport
+from pipe.steps import MOST_BEFORE, Failure, RunLine, StepReport
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def cut(one: StepReport, excerpt: Callable[[int, int], Sequence[str]] | None = N
         link=one.link if one.link and len(one.link) <= LINK_LIMIT and URL.fullmatch(one.link) else None,
         patience=within(one.patience, 0, _MOST_SECONDS),
         expect=within(one.expect, 0, _MOST_STEPS),
+        before=tuple(step for step in one.before if re.fullmatch("[0-9a-f]{8}", step))[:MOST_BEFORE],
         parallel=one.parallel if one.parallel and 0 <= one.parallel[0] < one.parallel[1] <= _MOST_STEPS else None,
     )
     if one.stage is Stage.REPORT:

@@ -129,7 +129,7 @@ def fields(one: StepReport) -> str:
         parts.append(f"ms={milliseconds(one.seconds)}")
     if one.parallel:
         parts.append(f"parallel={one.parallel[0]}/{one.parallel[1]}")
-    return " ".join(parts) + listed("names", one.names)
+    return " ".join(parts) + listed("before", one.before) + listed("names", one.names)
 
 
 def listed(word: str, texts: Sequence[str]) -> str:
@@ -172,6 +172,7 @@ def read_fields(text: str, one: StepReport) -> StepReport | None:
         exit_code=found.get("exit"),
         seconds=int(found["ms"]) / 1000 if found.get("ms") else None,
         parallel=(int(parallel[1]), int(parallel[2])) if parallel else None,
+        before=texts("before"),
         names=texts("names"),
         elsewhere=texts("elsewhere"),
         failures=tuple(Failure(name) for name in texts("ids")),

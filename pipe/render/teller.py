@@ -41,7 +41,7 @@ class Teller:
         self.report_id = place.scope.report_id
         self.status_key = status_key
         self._place = place
-        self._held = held
+        self._held = {one.key: each for one, each in held.items()}
         self._only_failures = only_failures
         self.nothing = "COMMENT is on-failure, and nothing failed" if only_failures else "no run was found"
         self._digests: dict[tuple[object, ...], str] = {}
@@ -77,7 +77,7 @@ class Teller:
         """The comment's text, without its marker."""
         told, moment = Steps(body.reports, now), datetime.fromtimestamp(now / 1000, UTC)
         if body.rich:
-            held = self._held[told.steps[0]]
+            held = self._held[told.steps[0].key]
             return comment.render(held.summary, held.frame, moment, known)
         return steps.body(told, self._place._replace(commit=body.commit), moment)
 

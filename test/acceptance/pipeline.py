@@ -1,7 +1,7 @@
 """A pipeline of bitbucket-pipelines.yml, played as Bitbucket does: a clone for each step, a container for each pipe.
 
-What a pipeline is, as Bitbucket's pages on step options, parallel steps, pipes and artifacts say. Not played: the
-commands of scripts (whoever plays says what they come to), images, caches, services, conditions.
+Played as Bitbucket's documentation has it: step options, parallel and final steps, pipes, artifacts. The commands of a
+script are done by whoever plays; nothing is known of images, caches, services, conditions and manual steps.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Bitbucket lists these with the others, and nowhere says that the agent hands them to a pipe.
+# In the list of default variables with the others, but nothing says that the agent hands them to every pipe.
 UNSURE = ("BITBUCKET_PR_ID", "BITBUCKET_EXIT_CODE", "BITBUCKET_PARALLEL_STEP", "BITBUCKET_PARALLEL_STEP_COUNT")
 
 
 @dataclass
 class Step:
-    """A step: its entry in the file, its clone, and what became of it: the containers of its pipes, in their order.
+    """A step: its entry in the file, its clone, the variables of it alone, and what its pipes came to, in order.
 
-    `own` are the variables that Bitbucket sets in this step alone. A step is `killed` by whoever plays its commands.
+    Whoever does the commands may say that the step is `killed`: then it ends there, without after-script and artifacts.
     """
 
     entry: Mapping[str, Any]
@@ -41,7 +41,7 @@ class Step:
 
     @property
     def name(self) -> str:
-        """The step's name on Bitbucket's page, "" where it has none."""
+        """The step's name, "" where it has none."""
         return str(self.entry.get("name", ""))
 
     @property
@@ -55,20 +55,23 @@ class Step:
         return [line for line in self.entry["script"] if isinstance(line, str)]
 
     def artifacts(self) -> Iterator[str]:
-        """The files that the step hands to later ones, by their paths in the clone; a killed one uploads nothing."""
-        for artifact in () if self.killed else self.entry.get("artifacts", {}).get("upload", ()):
+        """The files that are handed to later steps, as paths in the clone."""
+        if self.killed:
+            return
+        for artifact in self.entry.get("artifacts", {}).get("upload", ()):
             if {"always": True, "success": not self.failed, "failed": self.failed}[artifact["capture-on"]]:
                 for pattern in artifact["paths"]:
-                    yield from glob.glob(pattern, root_dir=self.clone, recursive=True, include_hidden=True)
+                    found = glob.glob(pattern, root_dir=self.clone, recursive=True, include_hidden=True)
+                    yield from (name for name in found if (self.clone / name).is_file())
 
 
 @dataclass
 class Pipeline:
-    """One run of a pipeline: `entries` is the list of its steps, groups of parallel steps and the final step.
+    """One run of a pipeline: `entries` is the list of its steps, its groups of parallel steps and its final step.
 
-    `defaults` are the variables that Bitbucket sets in each step beside those of a branch, `secured` those of the
-    repository and of whoever runs a custom pipeline, `added` those that each pipe gets besides. `clone` clones for a
-    step, `work` does what the commands of its script do and gives their exit code. `generous` says that the agent hands
+    `defaults` are the variables that Bitbucket sets in each step beside those of every build, `secured` those of the
+    repository and of whoever starts a custom pipeline, `added` what each pipe gets besides. `clone` makes a step's
+    clone, `work` does the commands of its script there and gives their exit code. `generous` is whether the agent hands
     over the UNSURE variables too.
     """
 
@@ -79,22 +82,22 @@ class Pipeline:
     added: Mapping[str, str]
     clone: Callable[[Step], object]
     work: Callable[[Step], str]
-    generous: bool
+    generous: bool = True
 
     def __post_init__(self) -> None:
-        """Make the steps, in groups that run at once; those of a group that is no parallel one are one."""
+        """Make the steps, in groups of what runs at once."""
         self.groups: list[list[Step]] = []
         for entry in self.entries:
-            if "variables" in entry:
-                continue  # what a custom pipeline asks for
-            inner = [one["step"] for one in entry["parallel"]] if "parallel" in entry else list(entry.values())
-            self.groups.append([self._step(one, at, len(inner), "parallel" in entry) for at, one in enumerate(inner)])
+            parallel = entry.get("parallel")
+            if parallel:
+                self.groups.append([self._step(one["step"], at, len(parallel)) for at, one in enumerate(parallel)])
+            elif "variables" not in entry:  # these are what a custom pipeline asks for
+                self.groups.append([self._step(entry.get("step") or entry["final"])])
 
-    def _step(self, entry: Mapping[str, Any], at: int, size: int, parallel: bool) -> Step:  # noqa: FBT001
-        place = {"BITBUCKET_PARALLEL_STEP": str(at), "BITBUCKET_PARALLEL_STEP_COUNT": str(size)} if parallel else {}
+    def _step(self, entry: Mapping[str, Any], at: int = 0, size: int = 0) -> Step:
         name = f"step-{len(self.groups)}-{at}"
-        own = {"BITBUCKET_STEP_UUID": f"{{{uuid5(NAMESPACE_OID, name)}}}", **place}
-        return Step(entry, self.folder / name, own)
+        place = {"BITBUCKET_PARALLEL_STEP": str(at), "BITBUCKET_PARALLEL_STEP_COUNT": str(size)} if size else {}
+        return Step(entry, self.folder / name, {"BITBUCKET_STEP_UUID": f"{{{uuid5(NAMESPACE_OID, name)}}}", **place})
 
     @property
     def steps(self) -> list[Step]:
@@ -102,13 +105,13 @@ class Pipeline:
         return [step for group in self.groups for step in group]
 
     def run(self) -> None:
-        """Run everything; the steps of a group at once."""
+        """Play everything, the steps of a group at once."""
         for group in self.groups:
             with ThreadPoolExecutor(len(group)) as threads:
                 list(threads.map(self.play, group))
 
     def play(self, step: Step) -> None:
-        """Run a step: clone, artifacts, the script up to its first failure, and the after-script whatever that was."""
+        """Play a step: clone, artifacts, the script to its first failure, and whatever that was the after-script."""
         self.clone(step)
         self._download(step)
         code, worked = "0", False
@@ -123,32 +126,28 @@ class Pipeline:
         for line in () if step.killed else step.entry.get("after-script", ()):
             self._pipe(step, line, {"BITBUCKET_EXIT_CODE": code})
 
-    def _download(self, step: Step) -> None:
-        """Bring the artifacts of the steps of all groups before."""
-        for group in self.groups:
-            if step in group:
-                return
-            for other in group:
-                for name in other.artifacts():
-                    if (other.clone / name).is_file():
-                        (step.clone / name).parent.mkdir(parents=True, exist_ok=True)
-                        shutil.copy2(other.clone / name, step.clone / name)
-
     def shell(self, step: Step, more: Mapping[str, str]) -> dict[str, str]:
-        """The variables of the step's own shell."""
+        """The variables that the step's own shell has."""
         return {**variables(step.clone, {**self.defaults, **step.own, **more}, short=True), **self.secured}
 
+    def _download(self, step: Step) -> None:
+        """Bring the artifacts of all groups before."""
+        before = self.groups[: next(at for at, group in enumerate(self.groups) if step in group)]
+        for other in (one for group in before for one in group):
+            for name in other.artifacts():
+                (step.clone / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(other.clone / name, step.clone / name)
+
     def _pipe(self, step: Step, line: Mapping[str, Any], more: Mapping[str, str]) -> container.Ran:
-        """Run a pipe: it gets the defaults, and over them what its entry passes, expanded by the step's shell."""
+        """Run a pipe: what the agent hands over, and above it what the entry passes, expanded by the step's shell."""
         shell = self.shell(step, more)
-        handed = {name: text for name, text in shell.items() if name not in self.secured}
-        if not self.generous:
-            handed = {name: text for name, text in handed.items() if name not in UNSURE}
+        kept_back = {*self.secured, *(() if self.generous else UNSURE)}
+        handed = {name: text for name, text in shell.items() if name not in kept_back}
         passed = {name: expand(text, shell) for name, text in line["variables"].items()}
         step.ran.append(container.pipe(step.clone, {**handed, **passed, **self.added}))
         return step.ran[-1]
 
 
 def expand(text: str, shell: Mapping[str, str]) -> str:
-    """Replace the names of variables by what they hold, as a shell does: by nothing where they are not defined."""
+    """Put the values of variables in the place of their names: nothing where one is not defined, as a shell does."""
     return re.sub(r"\$(?:(\w+)|\{(\w+)\})", lambda found: shell.get(found[1] or found[2], ""), text)

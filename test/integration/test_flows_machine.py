@@ -54,6 +54,7 @@ REQUESTS = [
     ("DELETE", r"/reports/[^/]+$"),
     ("GET", r"/commit/[0-9a-f]{12}$"),
 ]
+FAULT = st.tuples(st.sampled_from(REQUESTS), st.sampled_from(FAULTS), st.integers(1, 3), st.integers(0, 1))
 WORD = st.tuples(st.sampled_from(NAMES), st.sampled_from([GREEN, GREEN, RUNNING, RED]), st.booleans())
 
 
@@ -209,15 +210,23 @@ class PullRequest(RuleBasedStateMachine):
     # --- Bitbucket ----------------------------------------------------------------------------------------------------
 
     @rule(
-        request=st.sampled_from(REQUESTS),
-        fault=st.sampled_from(FAULTS),
-        times=st.integers(1, 3),
-        skip=st.integers(0, 1),
+        data=st.data(),
+        faults=st.lists(FAULT, min_size=1, max_size=3),
+        words=st.tuples(WORD, WORD),
+        closes=st.sampled_from([False, False, True]),
     )
-    def fail(self, request: tuple[str, str], fault: Any, times: int, skip: int) -> None:
-        """The next requests of a kind fail, or are carried out without an answer."""
-        self.sandbox.faults.add(*request, fault, times, skip=skip)
+    def fail(self, data: st.DataObject, faults: list[Any], words: tuple[Any, Any], closes: bool) -> None:  # noqa: FBT001
+        """Requests fail, or are done without an answer, while a step or `final` runs; another step comes after."""
+        for request, fault, times, skip in faults:
+            method, path = request
+            self.sandbox.faults.add(method, path, fault, times, skip=skip)
         self.disturbed = True
+        (name, result, moved), (after, last, moves) = words
+        if self.builds[-1].words and closes:
+            self.final()
+        else:
+            self.say(data.draw(st.sampled_from(self.builds[-2:])), name, result, moved=moved)
+        self.say(self.builds[-1], after, last, moved=moves)
 
     # --- what a run does ----------------------------------------------------------------------------------------------
 
@@ -287,7 +296,8 @@ class PullRequest(RuleBasedStateMachine):
             self.disturbed = False
             self.sound.discard(build.commit)
             return
-        self.sound.add(build.commit)
+        # Who leaves the rest to others does not look at the status.
+        self.sound |= {build.commit} if "Build status left" not in ran.log else set()
         self.sound -= {one.commit for one in self.statuses if one.user != self.tokens[0][0]}
         for commit in self.sound:
             self.check_status(commit)

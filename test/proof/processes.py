@@ -90,6 +90,14 @@ class Step(NamedTuple):
     dies: int | None
 
 
+class Entry(NamedTuple):
+    """The pipe in a step: what is set for it, what the step ran (None: nothing), and its death, as a step's."""
+
+    own: Mapping[str, str]
+    capture: tuple[str, int | str] | None = None
+    dies: int | None = None
+
+
 class Case(NamedTuple):
     """A build. `known` says whether its steps say how many they are, `existing` whether there is a comment before."""
 
@@ -148,7 +156,7 @@ class Build:
         self._what = f"build {seed} {'with' if deaths else 'without'} deaths"
         self._folder = folder
         self._answered = 0
-        self._dying: list[tuple[int, Process]] = []
+        self._dying: list[tuple[int | None, Process]] = []
         self.logs: list[str] = []
 
     def run(self) -> Seen:
@@ -157,49 +165,43 @@ class Build:
         with Sandbox(on_exchange=self._exchanged) as sandbox:
             self.sandbox = sandbox
             if self.case.existing:
-                self._at_once([({"BITBUCKET_BUILD_NUMBER": "416", "STEP_NAME": "old"}, RED[0], None)])
-            if starting := [({**one.own, "STAGE": "start"}, one.capture, None) for one in steps if one.starts]:
+                self._at_once([Entry({"BITBUCKET_BUILD_NUMBER": "416", "STEP_NAME": "old"}, RED[0])])
+            if starting := [Entry({**one.own, "STAGE": "start"}, one.capture) for one in steps if one.starts]:
                 self._at_once(starting)
-            codes = self._at_once([(one.own, one.capture, one.dies) for one in steps])
+            codes = self._at_once([Entry(one.own, one.capture, one.dies) for one in steps])
             if any(one.dies is not None for one in steps):
-                self._at_once([({**self.case.own, "STAGE": "final", "BITBUCKET_STEP_UUID": "{f}"}, None, None)])
+                final = {"STAGE": "final", "STEP_NAME": "the end", "BITBUCKET_STEP_UUID": "{f}"}
+                self._at_once([Entry({**self.case.own, **final})])
             symbols = self._judge(codes)
             return Seen(len(sandbox.requests), sum(code != 0 for code in codes), symbols.count("■"))
 
-    def _at_once(
-        self, entries: Sequence[tuple[Mapping[str, str], tuple[str, int | str] | None, int | None]]
-    ) -> list[int]:
-        """Run pipes that put their records all together; entry, captured run and death of each. Gives exit codes."""
-        processes: list[Process] = []
-        awaited = sum(dies is None or dies >= 0 for _, _, dies in entries)
-        holds = [self.sandbox.faults.add("PUT", "/reports/", Action.HOLD) for _ in range(awaited)]
-        email, token = self.sandbox.api_auth
+    def _at_once(self, entries: Sequence[Entry]) -> list[int]:
+        """Run pipes that put their records all together; gives their exit codes."""
+        url, (email, token) = self.sandbox.url, self.sandbox.api_auth
         signed = {"ATLASSIAN_ACCOUNT_EMAIL": email, "ATLASSIAN_API_TOKEN": token}
+        processes: list[Process] = []
+        awaited = sum(one.dies is None or one.dies >= 0 for one in entries)
+        holds = [self.sandbox.faults.add("PUT", "/reports/", Action.HOLD) for _ in range(awaited)]
         try:
-            for own, capture, dies in entries:
-                clone = self._clone(capture)
-                processes.append(start(clone, self.sandbox.url, {**signed, **own}))
-                if dies is not None and dies < 0:
+            for one in entries:
+                processes.append(start(self._clone(one.capture), url, {**signed, **one.own}))
+                if one.dies is not None and one.dies < 0:
                     processes[-1].kill()
             for hold in holds:
                 assert hold.reached.wait(SECONDS), f"{self._what}: a process never came to put its record"
             with self.sandbox.state.lock:
                 self._answered = 0
-                self._dying = [
-                    (dies, process)
-                    for process, (_, _, dies) in zip(processes, entries, strict=True)
-                    if dies is not None
-                ]
+                self._dying = [(one.dies, process) for one, process in zip(entries, processes, strict=True)]
             for hold in holds:
                 hold.release()
-            codes = [one.end() for one in processes]
+            codes = [process.end() for process in processes]
         finally:
-            for one in processes:
-                one.kill()
-        self.logs += [one.log for one in processes]
-        for code, one, (_, _, dies) in zip(codes, processes, entries, strict=True):
-            assert code == 0 or (code == -9 and dies is not None), f"{self._what}: exit code {code}\n{one.log}"
-            assert not any(text in one.log for text in FAULTS), f"{self._what}:\n{one.log}"
+            for process in processes:
+                process.kill()
+        self.logs += [process.log for process in processes]
+        for one, process, code in zip(entries, processes, codes, strict=True):
+            assert code == 0 or (code == -9 and one.dies is not None), f"{self._what}: exit code {code}\n{process.log}"
+            assert not any(text in process.log for text in FAULTS), f"{self._what}:\n{process.log}"
         return codes
 
     def _clone(self, capture: tuple[str, int | str] | None) -> Path:
@@ -222,7 +224,7 @@ class Build:
         told = "\n".join([self._what, *self.logs])
         said = [one.values for one in repository.reports_of_commit(pull_request.source_commit)]
         of_steps = {one["title"]: SYMBOLS[one["result"]] for one in said}
-        of_steps.pop("Nx", None)  # the final step has no name
+        of_steps.pop("Nx: the end", None)
         titles = {f"Nx: {one.name.strip('`')}": one for one in self.case.steps}
         assert of_steps.keys() <= titles.keys(), told
         for (title, step), code in zip(titles.items(), codes, strict=True):

@@ -156,6 +156,7 @@ ANY = st.builds(
     patience=NUMBER,
     expect=NUMBER,
     names=st.lists(HOSTILE, max_size=60).map(tuple),
+    before=st.lists(st.sampled_from(["deadbeef", "0123abcd", "x", "88888888", "99999999"]), max_size=4).map(tuple),
     parallel=st.one_of(st.none(), st.tuples(st.integers(-1, 10**5), st.integers(-1, 10**5))),
     answer=st.sampled_from(Answer),
     exit_code=st.one_of(st.none(), HOSTILE, st.just("127")),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe.model import Stage
-from pipe.steps import StepReport, Steps, counted, removable
+from pipe.steps import StepReport, Steps, counted, removable, rerun
 from test.language import milliseconds, steps
 
 # Each is a list of records; `gone` marks those that do not count.
@@ -30,11 +30,20 @@ COUNTING = {
     """,
     "a rerun with another UUID": """
         test | #a | 19:10 | tasks failed | gone
+        test | #b | 19:30 | run 2 | of #a
+    """,
+    "a rerun with another UUID that did not see the run before": """
+        test | #a | 19:10 | tasks failed
         test | #b | 19:30 | run 2
+    """,
+    "reruns each with another UUID": """
+        test | #a | 19:10 | tasks failed | gone
+        test | #b | 19:20 | run 2 | of #a | gone
+        test | #c | 19:30 | run 3 | of #b #a
     """,
     "a rerun that has started": """
         test | #a | 19:10 | tasks failed | gone
-        test | #b | 19:30 | run 2 | start
+        test | #b | 19:30 | run 2 | start | of #a
     """,
     "two steps of one name": """
         test | #a | 19:10 | tasks failed
@@ -50,15 +59,11 @@ COUNTING = {
         test | #b | 19:12
         test | #c | 19:30 | run 2
     """,
-    "both of one name again": """
-        test | #a | 19:10 | tasks failed | gone
-        test | #b | 19:12 | gone
-        test | #c | 19:30 | run 2
-        test | #d | 19:31 | run 2
-    """,
-    "a lower run that spoke later is another step": """
-        test | #a | 19:40 | tasks failed
-        test | #b | 19:30 | run 2
+    "a step of another name or place is no rerun": """
+        test | #a | 19:10 | tasks failed
+        lint | #b | 19:30 | run 2 | of #a
+        - | #c | 1/2 | 19:10 | tasks failed
+        - | #d | 2/2 | 19:30 | run 2 | of #c
     """,
     "steps without a UUID are one per run": """
         test | # | 19:10 | gone
@@ -111,7 +116,23 @@ RECORD = st.tuples(
     st.sampled_from(["", "a", "b", "c"]),
     st.sampled_from(Stage),
     st.integers(0, 3),
-).map(lambda fields: StepReport(*fields))
+    st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True).map(tuple),
+).map(lambda fields: StepReport(*fields[:-1], before=fields[-1]))
+
+
+def test_what_a_rerun_is_one_of() -> None:
+    """A rerun replaces its own UUID's run before, else the only step of its name that ran before, and what that did."""
+    a, b, lint = steps("test | #a | tasks failed\ntest | #b | run 2 | of #x\nlint | #l")
+    again = steps("test | #a | run 3")[0]
+    assert rerun(again, [a, lint]).before == (a.step,)
+    other = steps("test | #c | run 3")[0]
+    assert rerun(other, [b, lint]).before == (b.step, *b.before)
+    assert rerun(other, [a, b]).before == ()  # whose rerun it is nobody knows
+    assert rerun(other, [lint]).before == ()
+    started = other._replace(stage=Stage.START, before=("deadbeef",))
+    assert rerun(other, [started, lint]).before == ("deadbeef",)  # the run before may be deleted by now
+    unnamed = steps("- | #d | 2/3 | run 2")[0]
+    assert rerun(unnamed, steps("- | #e | 1/3\n- | #f | 2/3")).before == (steps("- | #f")[0].step,)
 
 
 @settings(max_examples=300, deadline=None)
