@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _SKEW = 60_000  # milliseconds
-MOST_BEFORE = 3
+MOST_BEFORE = 2
 
 
 class RunLine(NamedTuple):

@@ -142,10 +142,10 @@ class Player:
 
     @property
     def sections(self) -> list[str]:
-        """The steps in the only comment, each as its first line without its link and times."""
+        """The steps in the only comment: their first lines without times, links and numbers of nameless ones."""
         (body,) = self.comments
         found = [part.partition("\n")[0] for part in body.split("\n\n")[1:] if part.startswith("**")]
-        return [re.sub(r" · \[step\].*|, in [0-9.]+m?s", "", heading) for heading in found]
+        return [re.sub(r" · \[step\].*|, in [0-9.]+m?s|(?<=^\*\*step) \d", "", heading) for heading in found]
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -174,7 +174,7 @@ class Player:
         ran = [ran for each in self.pipelines for step in each.steps for ran in step.ran]
         assert [one.code for one in ran] == [0] * len(ran), self.output
         told = [self.output.encode(), *(one.body for one in self.sandbox.requests)]
-        told += [path.read_bytes() for path in self.folder.glob("*/**/.nx-report/*")]
+        told += [path.read_bytes() for path in self.folder.glob("*/.nx-report/*")]
         for secret in (self.token.encode(), b64encode(f"{self.email}:{self.token}".encode())):
             assert not any(secret in text for text in told)
 
@@ -225,10 +225,9 @@ def test_parallel_steps(player: Player, generous: bool) -> None:  # noqa: FBT001
     player.assert_sound()
 
 
-@agents
-def test_parallel_green_steps(player: Player, generous: bool) -> None:  # noqa: FBT001
+def test_parallel_green_steps(player: Player) -> None:
     """The status is green in the end, and never before the records of both steps are written."""
-    parallel(player, {"Lint": GREEN, "Test": GREEN}, generous=generous).run()
+    parallel(player, {"Lint": GREEN, "Test": GREEN}).run()
     assert player.line == "✓ **Nx: 2 tasks succeeded**, 2 from the cache · 2 steps"
     assert sorted(heading.partition(" ")[0] for heading in player.sections) == ["**`lint`**", "**`test`**"]
     assert player.statuses == {"nx-pr-17": "SUCCESSFUL"}
@@ -267,7 +266,7 @@ def test_final_step(player: Player) -> None:
     pipeline.run()
     assert [len(step.ran) for step in pipeline.steps] == [0, 0, 1]
     assert player.line == "✗ **Nx: 1 of 6 tasks failed:** `cart:test` · 2 steps"
-    assert player.sections == ["**step 2** ✗ 1 of 4 tasks failed", "**step 1** ✓ 2 tasks succeeded"]
+    assert player.sections == ["**step** ✗ 1 of 4 tasks failed", "**step** ✓ 2 tasks succeeded"]
     assert "42 !== 41" in player.comments[0]
     assert player.states() == [("FAILED", 3)]
     assert player.records == 3
@@ -285,13 +284,12 @@ def test_final_step_of_green_steps(player: Player) -> None:
 def test_final_step_of_a_step_that_left_nothing(player: Player) -> None:
     """A step that failed before nx ran is missed, and the others' green runs make nothing green."""
     with_final(player, {"Lint": PASSING}).run()
-    print(player.output, player.statuses, player.comments)
-    assert player.line == "■ **Nx: 1 step never started** · 2 tasks succeeded · 2 steps"
+    assert player.line == "■ **Nx: 1 expected step never started** · 2 tasks succeeded · 2 steps"
     assert player.states() == [("STOPPED", 2)]
     player.assert_sound()
 
 
-@pytest.mark.parametrize("killed", [True, False])
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "reports"])
 def test_final_step_beside_start(player: Player, killed: bool) -> None:  # noqa: FBT001
     """A step that says that it starts runs until the final one, which tells it as stopped if it left nothing."""
     entries = copy.deepcopy(for_pull_requests("A final step"))
@@ -464,7 +462,9 @@ def test_final_step_with_real_runs(player: Player, tmp_path: Path) -> None:
     pipeline.run()
     assert [step.failed for step in pipeline.steps] == [False, True, False]
     assert player.line == "✗ **Nx: 1 of 2 tasks failed:** `cart:test` · 2 steps"
-    assert sorted(section.partition(" ")[2] for section in player.sections) == []
+    assert player.sections == ["**step** ✗ 1 of 1 task failed", "**step** ✓ 1 task succeeded"]
     assert "42 !== 41" in player.comments[0]
     assert player.states() == [("FAILED", 3)]
+    (record,) = pipeline.steps[1].clone.glob(".nx-report/*.jsonl")
+    assert "********" in record.read_text()  # the token that the test prints
     player.assert_sound()
