@@ -242,7 +242,7 @@ class Pipe:
 
         Runs of no known step are told where no step has reported: else they are those of one that has.
         """
-        word = self._word(work, Stage.REPORT)._replace(expect=0, names=(), parallel=None)
+        word = self._word(work, Stage.REPORT)._replace(expect=0, names=(), parallel=None)  # FINAL itself expects
         if of.step is None:
             reported = any(one.stage is Stage.REPORT for one in known)
             return None if reported else word._replace(name="", link=work.build.url)
@@ -255,7 +255,8 @@ class Pipe:
         own = step == word.step
         name = started.name if started else word.name if own else ""
         link = replace(work.build, step_uuid=of.step).step_url
-        return word._replace(name=name, step=step, run=run, link=link, parallel=started.parallel if started else None)
+        word = word._replace(name=name, step=step, run=run, link=link)
+        return word._replace(expect=started.expect, names=started.names, parallel=started.parallel) if started else word
 
     def _collect_steps(
         self, work: Work, since: datetime | None, execution: CIPipelineExecution | None

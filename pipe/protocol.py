@@ -17,7 +17,7 @@ from pipe.model import Stage
 from pipe.steps import StepReport, Steps, counted, removable, rerun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pipe.model import BuildStatus
 
@@ -148,6 +148,11 @@ def _id(one: Shown) -> int:
 def alike(one: str, other: str) -> bool:
     """Whether two hashes, either of which may be abbreviated, name one commit."""
     return one.startswith(other) or other.startswith(one)
+
+
+def _holds(reports: Iterable[StepReport], one: StepReport) -> bool:
+    """Whether that word of that step is there; what is kept of it may be less than was put."""
+    return any(other.key == one.key and other.at == one.at for other in reports)
 
 
 class Publication(NamedTuple):
@@ -284,7 +289,7 @@ class Publication(NamedTuple):
 
     def _other_red(self) -> bool:
         """Whether another step has failed: it makes the status FAILED at once, so that I need not."""
-        return any(one.red and one not in self.reports for one in self.counted)
+        return any(one.red and not _holds(self.reports, one) for one in self.counted)
 
     def _unfinished(self, now: int) -> bool:
         """Whether the step whose record comes last is still to come: it sees all the others', and writes.
@@ -294,11 +299,15 @@ class Publication(NamedTuple):
         steps = Steps(self.counted, now)
         starting = self.reports[0].stage is Stage.START
         here = len(steps.steps) if starting else len(steps.reported)
-        return not steps.closed and here < steps.expected and self.reports[0] in steps.counted
+        return not steps.closed and here < steps.expected and _holds(steps.counted, self.reports[0])
 
     def _kept(self) -> bool:
         """Whether my records are listed as I put them, where they count."""
-        return all(one in self.listed for one in self.reports if one in self.counted)
+        return not self._missing()
+
+    def _missing(self) -> list[StepReport]:
+        """My records that count and are not listed."""
+        return [one for one in self.reports if _holds(self.counted, one) and not _holds(self.listed, one)]
 
     def _promised(self, now: int) -> bool:
         """Whether the writer of the one comment will look again, late enough to see my record."""
@@ -392,7 +401,7 @@ class Publication(NamedTuple):
     def _is_rich(self, reports: tuple[StepReport, ...], now: int) -> bool:
         """Whether I hold all there is to tell: of one step, which nobody else has to be waited for."""
         steps = Steps(reports, now)
-        return len(steps.steps) == 1 and steps.steps[0] in self.reports and steps.complete and not steps.stopped
+        return len(steps.steps) == 1 and _holds(self.reports, steps.steps[0]) and not steps.awaited
 
     def _of_status(self, telling: Telling, now: int) -> list[Call]:
         wanted = telling.status(self.counted, self.stands, now)
@@ -404,8 +413,7 @@ class Publication(NamedTuple):
             return [Call(Verb.PUT, one) for one in self.reports]
         if not self.settled or not self.repeats:
             return []
-        missing = (one for one in self.reports if one in self.counted and one not in self.listed)
-        return [Call(Verb.PUT, one) for one in missing]
+        return [Call(Verb.PUT, one) for one in self._missing()]
 
     # --- after writing ------------------------------------------------------------------------------------------------
 

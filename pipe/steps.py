@@ -210,15 +210,17 @@ class Steps:
     def expected(self) -> int:
         """How many steps must report, as far as anyone says: 0 where nobody does.
 
-        A parallel group stands for itself where its steps expect nothing else: other steps don't fill its places.
+        A parallel group stands for itself where its steps expect nothing else: other steps don't fill its places, but
+        for those of which neither name nor place is known.
         """
         number = max((one.expect for one in self.counted), default=0)
         # Groups of one size can't be told apart: there are as many as there are steps at any one place.
         places = Counter(one.parallel for one in self.steps if one.parallel and not one.expect and not one.names)
-        absent = len(self.missing)
+        absent = -sum(not one.name and one.parallel is None for one in self.steps)
         for size in {size for _, size in places}:
             there = [number for (_, other), number in places.items() if other == size]
             absent += size * max(there) - sum(there)
+        absent = max(0, absent) + len(self.missing)
         if places or any(one.names for one in self.counted):
             return max(number, len(self.steps) + absent)
         return number

@@ -275,8 +275,8 @@ def _state(one: StepReport) -> BuildState:
 
 def _description(one: StepReport) -> str:
     """The answer in words, then the record with the ids of failed tasks, as far as there is room."""
-    one = one._replace(more_runs=one.more_runs + len(one.runs))
-    words = record.short(record.words(one), 40)
+    one = one._replace(more_runs=one.more_runs + len(one.runs), before=one.before[:1])
+    words = record.short(record.words(one), 24)
     room = DESCRIPTION_LIMIT - len(words) - len(" []")
     elsewhere = record.listed("elsewhere", [record.short(text, 20) for text in one.elsewhere[:1]])
     fields = record.fields(with_names(one._replace(names=()), one.names, room - record.units(elsewhere))) + elsewhere
