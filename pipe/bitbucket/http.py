@@ -152,6 +152,8 @@ class Http:
                 "(BITBUCKET_ACCESS_TOKEN) has an allowance of its own",
                 wait=_seconds(response),
             )
+        if status == 409:  # noqa: PLR2004 - nothing was done, whatever the method
+            return Unavailable(f"{what}: another write came in between (409){said}. {TRY_AGAIN}")
         if status in _TRY_AGAIN:
             text = f"{what}: Bitbucket had an error of its own ({status})"
             if repeatable:

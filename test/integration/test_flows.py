@@ -411,7 +411,13 @@ def test_html_error_page(step: Step) -> None:
     assert "<html" not in ran.log
 
 
-@pytest.mark.parametrize("answer", [rate_limited(), rate_limited("7"), server_error(500), server_error(503)])
+CONFLICT = json_answer(409, {"type": "error", "error": {"message": "Conflict"}})
+
+
+TRANSIENT = [rate_limited(), rate_limited("7"), server_error(500), server_error(503), CONFLICT]
+
+
+@pytest.mark.parametrize("answer", TRANSIENT)
 @pytest.mark.parametrize(("method", "path"), [("GET", COMMENTS), ("PUT", ONE_COMMENT), ("POST", STATUS)])
 def test_tries_again(step: Step, answer: object, method: str, path: str) -> None:
     """Too many requests and server errors are tried again after a pause, and then everything is written."""
