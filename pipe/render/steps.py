@@ -314,10 +314,10 @@ class _View:
         if stopped := [self.show(one, quote) for one in self.steps.stopped]:
             found.append(f"{_all(stopped, names)} started and never reported")
         if self.steps.missing:
-            found.append(f"{_all([*map(quote, self.steps.missing)], names)} never started")
+            found.append(f"{_all([*map(quote, self.steps.missing)], names)} never reported")
         more = self.number - len(self.steps.steps) - len(self.steps.missing)
         if more > 0:
-            found.append(f"{count(more, 'expected step')} never started")
+            found.append(f"{count(more, 'expected step')} never reported")
         return found
 
     # --- one step -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pipe.steps import StepReport
 from test import markdown
 from test.integration.test_final_collect import captured
 from test.language import HOSTILE
-from test.sandbox import Action, json_answer
+from test.sandbox import Action, Answer, json_answer, server_error
 from test.workspaces import lay_out
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from pipe.model import Report
     from test.conftest import Ran, Step
-    from test.sandbox.state import Comment, User
+    from test.sandbox.state import BuildStatus, Comment, User
+    from test.sandbox.state import Report as Kept
 
 NEW = "5d27c0fb1a9e8c3d4b6f7a2e1c0d9b8a7f6e5d4c"
 COMMENTS, ONE_COMMENT, STATUS, RECORD = r"/comments$", r"/comments/\d+$", r"/statuses/build$", r"/reports/[^/]+$"
@@ -178,10 +179,10 @@ def test_final_of_a_failure(step: Step) -> None:
 
 
 def test_final_of_steps_that_never_started(step: Step) -> None:
-    """Expected steps of which there is no word are told by name as never started, and nothing is green."""
+    """Expected steps of which there is no word are told by name as never having reported, and nothing is green."""
     step.other("lint").run(runs=GREEN, EXPECT="lint, test")
     final(step)
-    assert line(step) == "■ **Nx: `test` never started** · 1 task succeeded · 2 steps"
+    assert line(step) == "■ **Nx: `test` never reported** · 1 task succeeded · 2 steps"
     assert status(step) == "STOPPED"
 
 
@@ -370,6 +371,28 @@ def test_failure_is_left_to_nobody(step: Step) -> None:
     lint.run(runs=GREEN, EXPECT="3")
     assert seen[0].startswith("✗ **Nx: 1 of 16 tasks failed so far:** `cart:test`")
     assert status(step) == "FAILED"
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+def kill() -> None:
+    """End what sleeps."""
+    raise Killed
+
+
+def test_promise_of_a_killed_step(step: Step) -> None:
+    """The last step trusts no promise: it completes what one that was killed had promised to look at again."""
+    lint, test, e2e = (step.other(name) for name in ("lint", "test", "e2e"))
+    step.clock.meanwhile.append(kill)
+    with pytest.raises(Killed):
+        lint.run(runs=GREEN, EXPECT="3")
+    assert "– Comment left" in test.run(runs=GREEN, EXPECT="3").log
+    assert line(step).startswith("… **Nx: 1 of 3 steps has reported**")
+    e2e.run(runs=GREEN, EXPECT="3")
+    assert line(step).startswith("✓ **Nx: 3 tasks succeeded**")
+    assert status(step) == "SUCCESSFUL"
 
 
 # --- reruns, other builds, other commits ------------------------------------------------------------------------------
@@ -832,7 +855,7 @@ def anew(step: Step) -> None:
 
 
 def assert_tame(step: Step, ran: Ran) -> None:
-    """Assert that the comment is the same for both renderers and leads nowhere but to our pages, and the log is plain."""
+    """Assert that both renderers agree on the comment, it leads nowhere but to our pages, and the log is plain."""
     (body,) = step.comments
     shown = markdown.cloud(body)
     assert shown == markdown.data_center(body)
@@ -1051,6 +1074,33 @@ def test_record_deleted_by_two(step: Step, strict: bool) -> None:  # noqa: FBT00
     assert len(step.records) == 1
 
 
+BAD = json_answer(400, {"error": {"message": "Bad request"}})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fault", "times"),
+    [
+        ("PUT", RECORD, BAD, 1),
+        ("PUT", RECORD, server_error(500), None),
+        ("GET", r"/reports$", BAD, 1),
+        ("GET", r"/reports$", server_error(500), None),
+    ],
+)
+def test_record_that_is_not_kept(step: Step, method: str, path: str, fault: Answer, times: int | None) -> None:
+    """A failure with records that is no refusal costs no other step its part, and leaves nothing red for ever."""
+    step.other("test").run(runs=GREEN, EXPECT="3")
+    armed = step.sandbox.faults.add(method, path, fault, times)
+    ran = step.other("lint").run(runs=RED, EXPECT="3")
+    step.sandbox.faults._faults.remove(armed)
+    assert ran.code == 0
+    assert "**`test`**" in {heading.split()[0] for heading in headings(step)}
+    step.other("e2e").run(runs=GREEN, EXPECT="3")
+    assert status(step) != "SUCCESSFUL"
+    step.other("lint").run(runs=GREEN, EXPECT="3", BITBUCKET_STEP_RUN_NUMBER="2")
+    assert line(step).startswith("✓ **Nx: 3 tasks succeeded**")
+    assert {one.state for one in step.sandbox.repository.build_statuses} == {"SUCCESSFUL"}
+
+
 # --- final with artifacts ---------------------------------------------------------------------------------------------
 
 
@@ -1135,7 +1185,7 @@ def test_final_with_nothing(step: Step) -> None:
 def test_final_with_nothing_of_what_was_expected(step: Step) -> None:
     """`final` says what was expected and never came, and that is not green."""
     final(step, EXPECT="lint, test")
-    assert step.statuses == [("STOPPED", "lint and test never started · 2 steps · build 417")]
+    assert step.statuses == [("STOPPED", "lint and test never reported · 2 steps · build 417")]
 
 
 def test_final_in_a_dry_run(step: Step) -> None:
@@ -1268,7 +1318,7 @@ def late(step: Step, writes: int, fits: str) -> Callable[[str], int]:
 
     def lag(path: str) -> int:
         repository = step.sandbox.repository
-        things = [
+        things: list[Comment | BuildStatus | Kept] = [
             *step.sandbox.pull_request.comments.values(),
             *repository.build_statuses,
             *repository.reports.values(),

@@ -80,8 +80,8 @@ def _line(cells: tuple[str, ...]) -> str:
 
 
 def _timed(scenario: Scenario) -> tuple[Scenario, Row, float]:
-    began = time.monotonic()
-    return scenario, prove(scenario), time.monotonic() - began
+    began = time.process_time()
+    return scenario, prove(scenario), time.process_time() - began
 
 
 def main(arguments: list[str]) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.protocol import Body, Call, Head, Pause, Phase, Publication, Shown, Verb
 from test.proof.model import Model
-from test.proof.scenarios import BY_NAME, with_lag
+from test.proof.scenarios import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,15 +77,6 @@ class NoWaitForHead(Publication):
         return super().begin(reports, commit, comments=comments)._replace(waits=0)
 
 
-class LeavesAtOnce(Publication):
-    """Leaves the comment to others by a list of records that may lag."""
-
-    __slots__ = ()
-
-    def _next(self, phase: Phase, pause: Pause, *verbs: Verb) -> Publication:
-        return super()._next(phase, Pause.NONE if phase is Phase.CONFIRM else pause, *verbs)
-
-
 class BreaksPromises(Publication):
     """Ends when it has written a comment with a promise to look again."""
 
@@ -105,19 +96,6 @@ class OwnOverServers(Publication):
     def all_reports(self) -> tuple[StepReport, ...]:
         """What is listed, and my own."""
         return tuple({**{one.key: one for one in self.listed}, **{one.key: one for one in self.reports}}.values())
-
-
-class DeletesAllThatDoesNotCount(Publication):
-    """Deletes each record that doesn't count, though others may count by it."""
-
-    __slots__ = ()
-
-    def _clean(self) -> Publication:
-        from pipe.steps import counted  # noqa: PLC0415
-
-        kept = counted(self.listed)
-        calls = tuple(Call(Verb.REMOVE, one) for one in self.listed if one not in kept)
-        return self._replace(phase=Phase.CLEAN, pause=Pause.NONE, calls=calls) if calls else self._end(Phase.DONE)
 
 
 class LeavesSecondComment(Publication):
@@ -175,10 +153,8 @@ BROKEN = (
     Broken(BY_NAME["two builds"], "a record is lost", bitbucket=KeyWithoutBuild),
     Broken(BY_NAME["two commits, existing comment"], "the comment is of an older build", NoHead),
     Broken(BY_NAME["two commits, existing comment"], "the comment is of an older build", NoWaitForHead),
-    Broken(with_lag(BY_NAME["2 of 2, existing comment"], 1), "the comment lacks a record", LeavesAtOnce),
     Broken(BY_NAME["2 of 3, existing comment"], "the comment lacks a record", BreaksPromises),
     Broken(BY_NAME["one key"], "a cycle", OwnOverServers),
-    Broken(BY_NAME["one name, and a rerun"], "a record is lost", DeletesAllThatDoesNotCount),
     Broken(BY_NAME["two comments of ours"], "several comments", LeavesSecondComment),
     Broken(BY_NAME["another token's comment"], "a cycle", EditsOthers),
 )

@@ -44,6 +44,7 @@ _WRITTEN = {
 }
 _PENDING, _NOBODY, _HEAD_MOVES = -1, -1, 1 << 30
 _COMMENTS, _HEAD = 0, 1  # things; the records and the status of each commit follow
+_BEGIN = (Phase.LOOK, Phase.CONFIRM, Phase.ROUND)  # phases that read the records anew
 _LOCAL = 100  # phases without a write of a process on its own; more of them never end
 
 
@@ -174,6 +175,7 @@ class Model:
         self._effects: dict[Any, tuple[int, int, int]] = {}
         self._promises: dict[int, int] = {}
         self._holds: dict[int, bool] = {}
+        self._beginnings: list[int] = []
         self._reading: dict[int, bool] = {}
         self._problems: dict[Any, str | None] = {}
 
@@ -244,6 +246,7 @@ class Model:
         begun = [
             self.protocol.begin(reports, commit, comments=scenario.comments_too) for commit, reports in scenario.steps
         ]
+        self._beginnings = [self.publications(one) for one in begun]
         nothing = (0,) * self.count if self.lag else ()
         workers = [self._begun(self.publications(one), nothing, 0) for one in begun]
         made = max((one.id for one in scenario.comments), default=0)
@@ -254,7 +257,7 @@ class Model:
         at: Publication = self.publications.values[number]
         if self.lag and at.pause is not Pause.NONE and self.scenario.settle:
             misses = (0,) * self.count
-        keeps = at.phase not in (Phase.PUT, Phase.WRITE, Phase.LOOK, Phase.CONFIRM, Phase.ROUND)
+        keeps = at.phase not in (Phase.PUT, Phase.WRITE, *_BEGIN)
         answers = (_PENDING,) * len(at.calls)
         return self.workers(
             Worker(number, answers, at.pause is Pause.PROMISE, misses, wrote_after=wrote_after if keeps else 0)
@@ -289,9 +292,9 @@ class Model:
 
     def _begins_later(self, world: World, who: int, worker: Worker) -> bool:
         """Whether another one comes first: of processes that differ in their names alone any may be the first."""
-        if self.publication(worker).phase is not Phase.PUT:
+        if worker.at != self._beginnings[who]:
             return False
-        if 0 < who < self.scenario.alike and self.publication(self.worker(world, who - 1)).phase is Phase.PUT:
+        if 0 < who < self.scenario.alike and self.worker(world, who - 1).at == self._beginnings[who - 1]:
             return True
         before = (one for other, one in self.scenario.after if other == who)
         return not self.scenario.deaths and any(self.worker(world, one).answers for one in before)
@@ -377,7 +380,8 @@ class Model:
             if (reading := self._reading.get(number)) is None:
                 worker: Worker = self.workers.values[number]
                 reading = self._reading[number] = self._reads(worker) and not worker.asleep
-            if reading and not self._blocked(world, self.workers.values[number]):
+            at = self.workers.values[number]
+            if reading and not self._blocked(world, at) and not self._begins_later(world, who, at):
                 worlds += [
                     self._rely(_with(before, self.count + who, after), relied)
                     for before in worlds
@@ -420,7 +424,7 @@ class Model:
             versions = versions[:1] if falls else ()
         else:
             versions = versions[oldest:]
-        begins = self.tracks and self.publication(worker).phase in (Phase.ROUND, Phase.LOOK)
+        begins = self.tracks and self.publication(worker).phase in (Phase.ROUND, Phase.LOOK, Phase.CONFIRM)
         if begins and not any(answer != _PENDING for answer in worker.answers):
             # A move of the head since the last write may be missed.
             worker = worker._replace(wrote_after=_HEAD_MOVES if self.lag and worker.misses[_HEAD] else 0)
@@ -502,7 +506,7 @@ class Model:
             worker: Worker = self.workers.values[number]
             phase = self.publication(worker).phase
             begun = any(one != _PENDING for one in worker.answers)
-            in_round = phase in (Phase.REST, Phase.HEAD, Phase.CLEAN) or (phase in (Phase.ROUND, Phase.LOOK) and begun)
+            in_round = phase in (Phase.REST, Phase.HEAD, Phase.CLEAN) or (phase in _BEGIN and begun)
             if in_round and worker.answers:
                 after = worker.wrote_after & ~bit if clear else worker.wrote_after | bit
                 worker = worker._replace(wrote_after=after)
@@ -519,7 +523,7 @@ class Model:
         answers = (*worker.answers[:at], answer, *worker.answers[at + 1 :])
         for before in self._read_first(world, who, thing):
             after = self._write(before, thing, value, who)
-            if self.scenario.deaths and self.publication(worker).phase is Phase.PUT:
+            if self.scenario.deaths and any(call.verb is Verb.PUT for call, _ in self.calls(worker.at)):
                 for other, one in self.scenario.after:
                     if other == who:
                         after = _with(after, self.count + one, self._killed(after[self.count + one]))

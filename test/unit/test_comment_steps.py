@@ -171,7 +171,7 @@ SO_FAR = "✗ **Nx: 1 of 4 tasks failed so far:** `cart:test` (1 not run)"
         ("started", "… **Nx: 0 of 2 steps have reported**, `lint` and `test` are running", BuildState.INPROGRESS),
         (
             "stopped",
-            "■ **Nx: `e2e` started and never reported** · `deploy` never started · 2 tasks succeeded · 3 steps",
+            "■ **Nx: `e2e` started and never reported** · `deploy` never reported · 2 tasks succeeded · 3 steps",
             BuildState.STOPPED,
         ),
         (
