@@ -5,7 +5,7 @@ IMAGE = nx-report
 PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 
-.PHONY: demo test check bench golden lock picture image
+.PHONY: demo test prove check bench golden lock picture image
 
 # What a failing build and its fix leave on a pull request. SERVE=1 keeps the page up.
 demo: .venv/ready
@@ -13,6 +13,10 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(RUN) -m pytest -q $(ARGS)
+
+# All interleavings that docs/one-comment.md has a table of. ARGS=--write writes the table anew.
+prove: .venv/ready
+	$(RUN) -m test.proof $(ARGS)
 
 check: .venv/ready
 	$(RUN) -m ruff check

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WEB = "https://bitbucket.org"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Build:
     """One step of one pipeline build.
 

@@ -36,7 +36,7 @@ class Answer(Enum):
         return self in (Answer.TASKS_FAILED, Answer.RUN_FAILED, Answer.STEP_FAILED, Answer.TIMED_OUT)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
     """What a reader is told.
 

@@ -26,7 +26,7 @@ class Mistakes(Exception):
         self.notes = notes
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Credential:
     """How to sign requests. `user` is set for an API token (Basic) and None for an access token (Bearer)."""
 
@@ -35,7 +35,7 @@ class Credential:
     user_is_email: bool = True
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Settings:
     """The variables as values, with their defaults.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MOST_IGNORED = 1_000
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Collection:
     """What was found. The texts are for the log: each is a line of its own.
 

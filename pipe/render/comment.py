@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LIMIT = 30_000
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Frame:
     """What the comment says besides the result: whose it is and where it belongs.
 

@@ -105,6 +105,7 @@ def main(arguments: list[str]) -> int:
     if "--write" in arguments:
         lines = [_line(HEADER), _line(("---", "---:", "---:", "---", "---", "---"))]
         lines += [_line(rows[scenario.name]) for scenario in ALL]
+        text = DOCS.read_text(encoding="utf-8")
         before, after = text.partition(BEGIN)[0], text.partition(END)[2]
         DOCS.write_text(f"{before}{BEGIN}\n{''.join(lines)}{END}{after}", encoding="utf-8")
     return int(bad)

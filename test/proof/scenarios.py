@@ -132,16 +132,23 @@ QUICK = (
     *_APART,
 )
 
-# What `make prove` adds, the longest last. A head that moves on, and three at once with everything.
+# Reads that lag with nobody waiting: it has to show that the pauses are needed.
+WITHOUT_SETTLE = tuple(
+    with_lag(alone(BY_NAME[name]), lag, settle=False)
+    for lag in (1, 2)
+    for name in ("existing comment", "two builds, existing comment")
+    for alone in (comments_alone, status_alone)
+)
+
+# What `make prove` adds, the longest last. Two processes with one key overwrite each other, which takes long enough.
+_LAG_2 = tuple(one for one in TWO if not one.name.startswith("one key"))
 ALL = (
     *QUICK,
-    *THREE[4:],
+    *WITHOUT_SETTLE,
     *map(with_deaths, _FEW_THREE),
     *(with_lag(one, 1) for one in TWO if not (one.comments or one.moves)),
-    *(with_lag(one, 2) for one in TWO),
-    with_lag(BY_NAME["two builds, existing comment"], 1, settle=False),
-    with_lag(BY_NAME["existing comment"], 1, settle=False),
-    *(with_lag(status_alone(one), 1) for one in AT_ONCE[:1]),
+    *(with_lag(one, 2) for one in _LAG_2),
+    *THREE[4:],
     BY_NAME["three steps, existing comment"],
     BY_NAME["3 of 3, existing comment"],
 )

@@ -57,6 +57,16 @@ def test_tag_and_custom_pipelines() -> None:
     assert (build.branch, build.pull_request, build.tag) == (None, None, "v1")
 
 
+def test_parallel_steps() -> None:
+    """The step's place in its parallel group counts from 0; without the group's size there is none."""
+    group = {**PIPELINES, "BITBUCKET_PARALLEL_STEP": "1", "BITBUCKET_PARALLEL_STEP_COUNT": "3"}
+    assert read(group, "/")[0].parallel == (1, 3)
+    assert read({**group, "BITBUCKET_PARALLEL_STEP": ""}, "/")[0].parallel == (0, 3)
+    assert read({**group, "BITBUCKET_PARALLEL_STEP": "3"}, "/")[0].parallel is None
+    assert read({**group, "BITBUCKET_PARALLEL_STEP_COUNT": "$X"}, "/")[0].parallel is None
+    assert read({**group, "BITBUCKET_PARALLEL_STEP_COUNT": "x"}, "/")[1][0].startswith("BITBUCKET_PARALLEL_STEP_COUNT")
+
+
 def test_outside_of_pipelines() -> None:
     """What is missing or overridden with nonsense is listed; the working directory stands in for the clone."""
     build, mistakes = read({"BITBUCKET_COMMIT": "HEAD", "BITBUCKET_PR_ID": "../1"}, "/work")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pipe import settings
-from pipe.model import RunStatus
+from pipe.model import RunStatus, Stage
 from pipe.settings import Credential, Mistakes
-from pipe.variables import VARIABLES, CommentMode, FailOn
+from pipe.variables import VARIABLES, CommentMode, Expect, FailOn
 
 TOKEN = {"ATLASSIAN_ACCOUNT_EMAIL": "bot@example.com", "ATLASSIAN_API_TOKEN": "ATATT3xFfGF0-token"}
 
@@ -101,9 +101,34 @@ def test_yaml_list_of_logs() -> None:
     assert "both as a text and as a list" in mistakes({**environ, "NX_LOGS": "a.log"})[0]
 
 
+def test_many_steps() -> None:
+    """STAGE, EXPECT as a number, a text or a YAML list, and START_MAX; a count that did not arrive is not set."""
+    read = settings.read({**TOKEN, "STAGE": "Final", "EXPECT": "3", "START_MAX": "45"})
+    assert (read.stage, read.expect, read.start_max) == (Stage.FINAL, Expect(3), 45)
+    listed = {
+        **TOKEN,
+        "EXPECT_COUNT": "3",
+        "EXPECT_0": "lint, fast",
+        "EXPECT_1": " unit  tests",
+        "EXPECT_2": "lint, fast",
+    }
+    assert settings.read(listed).expect == Expect(names=("lint, fast", "unit tests"))
+    assert settings.read({**TOKEN, "EXPECT": "lint,e2e\nlint"}).expect == Expect(names=("lint", "e2e"))
+    read = settings.read({**TOKEN, "EXPECT": "$BITBUCKET_PARALLEL_STEP_COUNT"})
+    assert (read.stage, read.expect, read.start_max) == (Stage.REPORT, Expect(), 120)
+    assert "both as a text and as a list" in mistakes({**listed, "EXPECT": "2"})[0]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("STAGE", "end"),
+        ("EXPECT", "0"),
+        ("EXPECT", "101"),
+        ("EXPECT", ", ,"),
+        ("EXPECT", "a\x07"),
+        ("START_MAX", "0"),
+        ("START_MAX", "2h"),
         ("ATLASSIAN_ACCOUNT_EMAIL", "bot"),
         ("BITBUCKET_USERNAME", "a:b"),
         ("NX_RUN_URL", "javascript:alert(1)"),
