@@ -369,7 +369,7 @@ def test_wrong_variables(step: Step) -> None:
 
 @pytest.mark.parametrize(("fail_on", "code"), [("nothing", 0), ("delivery-errors", 1)])
 def test_wrong_token(step: Step, fail_on: str, code: int) -> None:
-    """A wrong token is said at once with what to check, never breaks the build by itself, and the report stays on disk."""
+    """A wrong token is said at once with what to check, never breaks the build, and the report stays on disk."""
     ran = step.run(ATLASSIAN_API_TOKEN="ATATT3xWrongWrongWrongWrong", FAIL_ON=fail_on)
     assert ran.code == code
     assert ran.log.count("the token was not accepted (401)") == 2

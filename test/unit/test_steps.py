@@ -117,7 +117,7 @@ RECORD = st.tuples(
     st.sampled_from(Stage),
     st.integers(0, 3),
     st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True).map(tuple),
-).map(lambda fields: StepReport(*fields[:-1], before=fields[-1]))
+).map(lambda fields: StepReport(*fields[:-1])._replace(before=fields[-1]))
 
 
 def test_what_a_rerun_is_one_of() -> None:
