@@ -218,6 +218,11 @@ class Publication(NamedTuple):
         """The same for the build status alone."""
         return self._replace(comments=False)._round(Pause.NONE)
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other step is known to report."""
+        return self.reports[0].stage is Stage.REPORT and not self._one_of_several()
+
     def given_up(self) -> Publication:
         """The end, where nothing can be asked any more."""
         return self._end(Phase.DONE)

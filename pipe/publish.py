@@ -280,18 +280,24 @@ class Publisher:
             if isinstance(error, Unauthorized):
                 self._errors = {"Comment": error, "Build status": error}
                 return self.at.given_up()
-        for verb in (Verb.PUT, Verb.RECORDS):
-            if verb in failed:
-                return self._other_records(failed[verb])
+        if Verb.PUT in failed or Verb.RECORDS in failed:
+            return self._without_records(failed.get(Verb.PUT) or failed[Verb.RECORDS])
         for verb in _OF_COMMENT:
             if verb in failed:
                 self._errors["Comment"] = failed[verb]
                 return self.at.without_comments()
         return self.at.advance(answers, self._teller, self._now())
 
-    def _other_records(self, error: Exception) -> Publication:
-        """Begin anew with the next kind of records."""
-        self._records = next(self._kinds, NoRecords())
+    def _without_records(self, error: Exception) -> Publication:
+        """Begin anew with the next kind of records where this one is refused, else leave what can't be known."""
+        if isinstance(error, Forbidden | NotFound):
+            self._records = next(self._kinds, NoRecords())
+        elif self.at.alone:
+            self._records = NoRecords()
+        else:
+            # What the other steps have said can't be read: to write all the same would lose it.
+            self._errors = {"Comment": error, "Build status": error}
+            return self.at.given_up()
         if isinstance(self._records, StatusRecords):
             self._voice.say(
                 f"! {error}. Build statuses take the place of Code Insights reports: each step gets one, without lines"
@@ -457,6 +463,9 @@ class Publisher:
             return Refusal.REFUSED if verb is Verb.SET_STATUS else None
         if verb in (Verb.EMPTY, Verb.REMOVE):
             self._voice.say(f"! {answer}. It is left as it is")
+        if verb is Verb.PUT and not isinstance(answer, Forbidden | NotFound | Unauthorized):
+            self._voice.say(f"! {answer}. Other steps don't see this one until its record is kept")
+            return None
         refused = verb is Verb.UPDATE and isinstance(answer, Forbidden | NotFound)
         if (refused and not isinstance(answer, MissingScope)) or verb in (Verb.DELETE, Verb.EMPTY, Verb.REMOVE):
             return Refusal.REFUSED

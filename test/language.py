@@ -18,8 +18,8 @@ line is a task: its id, its status, then in any order its cache status, its dura
 
 Steps have a line at the margin: their name (`-` for none), then in any order `start` or `final` (else it is a report),
 the time of day, `build 418`, `run 2`, `#b` for another UUID, `of #a` for a rerun of another step, `2/3` in a parallel
-group, `expect 3`, `expect a, b`, `patience 30m`, `title Web`, `exit 1`, `foreign`, and the answer where runs do not give
-it (`tasks failed`). Indented below a report are its runs.
+group, `expect 3`, `expect a, b`, `patience 30m`, `title Web`, `exit 1`, `foreign`, and the answer where runs do not
+give it (`tasks failed`). Indented below a report are its runs.
 """
 
 from __future__ import annotations

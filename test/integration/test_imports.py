@@ -13,9 +13,9 @@ PIPE = Path(__file__).parents[2] / "pipe"
 
 # Pure rooms: what they need of the environment, the clock, files and the network is passed in.
 PURE = (
-    "model", "variables", "build", "terminal", "telling*", "secrets", "redact", "insights", "steps", "protocol", "render.*",
-    "nx.printed*", "nx.run_json", "nx.record", "nx.values", "nx.merge", "nx.join", "nx.align", "nx.cloud_links",
-    "nx.cloud_answer",
+    "model", "variables", "build", "terminal", "telling*", "secrets", "redact", "insights", "steps", "protocol",
+    "render.*", "nx.printed*", "nx.run_json", "nx.record", "nx.values", "nx.merge", "nx.join", "nx.align",
+    "nx.cloud_links", "nx.cloud_answer",
 )  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "bitbucket_pipes_toolkit", "cerberus", "concurrent", "fcntl", "getpass", "glob", "http", "io", "locale",
