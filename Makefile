@@ -14,9 +14,10 @@ demo: .venv/ready
 test: .venv/ready
 	$(RUN) -m pytest -q $(ARGS)
 
-# All interleavings that docs/one-comment.md has a table of. ARGS=--write writes the table anew.
+# All interleavings that docs/one-comment.md has a table of (ARGS=--write writes it anew), and real processes at once.
 prove: .venv/ready
 	$(RUN) -m test.proof $(ARGS)
+	$(RUN) -m test.proof.processes 100
 
 check: .venv/ready
 	$(RUN) -m ruff check
@@ -31,7 +32,7 @@ bench: .venv/ready
 golden: .venv/ready
 	WRITE_GOLDEN=1 $(RUN) -m pytest -q test/integration/test_golden.py test/unit/test_comment_steps.py
 
-# The README's picture, from what the sandbox shows.
+# The README's pictures, from what the sandbox shows.
 picture: .venv/ready
 	$(RUN) -m test.picture
 

@@ -1,29 +1,35 @@
-"""Make docs/comment.png, the README's picture: the comment of a real run, as the sandbox's page shows it."""
+"""Make the README's pictures: the comments of a real run and of parallel steps, as the sandbox's page shows them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from test.conftest_tools import BROWSER_ARGUMENTS, browser
-from test.demo import report
+from test.demo import AGAIN, parallel, report
 from test.sandbox import Sandbox
 
-PICTURE = Path(__file__).parents[1] / "docs" / "comment.png"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def main() -> None:
-    """Report a failing run and take the picture."""
-    PICTURE.parent.mkdir(exist_ok=True)
+    """Report a failing run, then the steps, and take a picture of each."""
     with Sandbox() as sandbox, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser(), args=BROWSER_ARGUMENTS)
+        page = chromium.new_page(viewport={"width": 1240, "height": 1400}, device_scale_factor=2)
         report(sandbox, "24.0.6-jobs", "15", {})
-        page = playwright.chromium.launch(executable_path=browser(), args=BROWSER_ARGUMENTS).new_page(
-            viewport={"width": 1240, "height": 1400}, device_scale_factor=2
-        )
-        page.goto(sandbox.page_url())
-        page.locator("article.comment").screenshot(path=PICTURE)
-    print(f"wrote {PICTURE}")
+        take(sandbox, page, "comment")
+        sandbox.repository.push(sandbox.pull_request, AGAIN)
+        parallel(sandbox)
+        take(sandbox, page, "steps")
+
+
+def take(sandbox: Sandbox, page: Page, name: str) -> None:
+    """Take the picture of the one comment."""
+    page.goto(sandbox.page_url())
+    page.locator("article.comment").screenshot(path=DOCS / f"{name}.png")
+    print(f"wrote {DOCS / name}.png")
 
 
 if __name__ == "__main__":
