@@ -193,7 +193,8 @@ class Checkout:
 
     def holds(self, short: str) -> bool:
         """Whether a commit is in the clone."""
-        return self.full_hash(short) is not None
+        found = self.full_hash(short[:39])
+        return found is not None and found.startswith(short)
 
     def _in_texts(self, short: str) -> set[str]:
         names = [".git/HEAD", ".git/FETCH_HEAD", ".git/ORIG_HEAD", ".git/packed-refs", ".git/shallow", ".git/logs/HEAD"]

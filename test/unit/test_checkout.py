@@ -129,6 +129,17 @@ def repository(clone: Path) -> tuple[Path, str, str]:
     return clone, commit, git(clone, "rev-parse", "HEAD")
 
 
+def test_what_the_clone_holds(repository: tuple[Path, str, str]) -> None:
+    """A commit of the clone is known by its whole hash and by an abbreviated one, and no other commit is."""
+    clone, commit, _ = repository
+    checkout = Checkout(str(clone))
+    assert checkout.holds(commit)
+    assert checkout.holds(commit[:12])
+    other = ("0" if commit[-1] != "0" else "1").join((commit[:-1], ""))
+    assert not checkout.holds(other)
+    assert not checkout.holds("0123456789abcdef0123456789abcdef01234567")
+
+
 def test_full_hash_of_a_loose_object(repository: tuple[Path, str, str]) -> None:
     """A commit that no ref names is found among the loose objects."""
     clone, commit, head = repository
