@@ -146,6 +146,7 @@ ALL = (
     *QUICK,
     *WITHOUT_SETTLE,
     *map(with_deaths, _FEW_THREE),
+    *(with_lag(one, 1) for one in _APART),
     *(with_lag(one, 1) for one in TWO if not (one.comments or one.moves)),
     *(with_lag(one, 2) for one in _LAG_2),
     *THREE[4:],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from test.proof.__main__ import DOCS, prove, table
 from test.proof.broken import BROKEN, Broken
 from test.proof.model import COMMITS, Model, Scenario
 from test.proof.scenarios import ALL, BY_NAME, QUICK, WITHOUT_SETTLE, with_lag
 from test.proof.search import walk
+from test.proof.table import DOCS, prove, table
 
 _TABLE = table(DOCS.read_text(encoding="utf-8"))
 
