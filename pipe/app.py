@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 # How much of the time left each stage may use, so that the next one gets its turn on a server that hangs.
 _CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE = 0.5, 0.5, 0.2
+# By how many milliseconds the clocks of two machines may differ.
+_CLOCKS = 300_000
 # Seconds kept back for saying what happened.
 _LAST_WORDS = 1.0
 _OK, _ASKED_FOR, _WRONG_SETTINGS = 0, 1, 2
@@ -226,7 +228,10 @@ class Pipe:
             self._print("DRY_RUN: nothing is written. The comment would be:\n" if options.dry_run else _NO_CREDENTIAL)
             self._print(render_steps.body(steps, place, self.clock.now()))
             return self._exit_code(options, failed=steps.red, delivered=options.dry_run)
-        return self._publish(work, desk, [self._word(work, Stage.FINAL), *held], held)
+        # No step that has spoken comes after this one, whatever the clock of its machine said.
+        latest = min(max((one.at + 1 for one in known), default=0), self._now() + _CLOCKS)
+        final = self._word(work, Stage.FINAL)
+        return self._publish(work, desk, [final._replace(at=max(final.at, latest)), *held], held)
 
     def _known_reports(self, desk: Desk, build: Build) -> tuple[StepReport, ...]:
         """What the steps of this build have said by now, as far as it can be read."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SETTLE, PROMISE = 1_000, 5_000
 # How often the pull request is asked again for my commit, and a record that is not listed written again.
 WAITS, REPEATS = 3, 2
+_REMOVED = 10  # records deleted at once: the next step goes on with it
 
 
 class Verb(Enum):
@@ -138,6 +139,7 @@ class Phase(Enum):
     LEFT = "left to the step that reports last"
 
 
+_UNNAMED = "?"  # an account that Bitbucket does not name
 _NOBODY = Shown(0, None, "", 0, None)
 
 
@@ -397,8 +399,14 @@ class Publication(NamedTuple):
             body = Body(None, commit, reports, rich, until)
             return [Call(Verb.CREATE, body)] if self.head.may_comment and telling.worth(reports) else []
         stays, *others = ours
-        calls = [Call(Verb.EMPTY if one.id in self.undeletable else Verb.DELETE, one.id) for one in others]
-        right = stays.intact and self._sure() and (stays.rich or not rich)
+        # An administrator's token could delete a person's comment with our marker: first it must be known whose it is.
+        sure = self.me is not None or (self._sure() and not others)
+        calls = [
+            Call(Verb.EMPTY if one.id in self.undeletable else Verb.DELETE, one.id)
+            for one in others
+            if self.me is not None
+        ]
+        right = stays.intact and sure and (stays.rich or not rich)
         if not right or stays.of != telling.digest(commit, reports, max(now, stays.at)):
             calls.append(Call(Verb.UPDATE, Body(stays.id, commit, reports, rich, until)))
         return calls
@@ -432,7 +440,7 @@ class Publication(NamedTuple):
                 until = max(until, call.subject.until)
                 lost = lost or answer is Refusal.LOST
                 if isinstance(answer, Shown):
-                    me = answer.author or me
+                    me = answer.author or me or _UNNAMED
                 elif no and call.subject.id is not None:
                     refused |= self._of_same_author(call.subject.id)
             elif call.verb is Verb.DELETE and no:
@@ -452,7 +460,7 @@ class Publication(NamedTuple):
         return frozenset({comment, *(one.id for one in self.shown if author is not None and one.author == author)})
 
     def _clean(self) -> Publication:
-        superseded = removable(self.listed)
+        superseded = removable(self.listed)[:_REMOVED]
         if not superseded:
             return self._end(Phase.DONE)
         calls = tuple(Call(Verb.REMOVE, one) for one in superseded)

@@ -59,6 +59,7 @@ _LAST_WORDS = 1.0
 _RECORD_SHARE, _COMMENT_SHARE = 0.3, 0.7
 # A clock may be ahead of ours by so many milliseconds before what it says is nonsense.
 _SKEW = 300_000
+_TIME_TO_PROMISE = 30.0
 _MOST_LOST = 4  # answers to making a comment
 _EMPTIED = "This report goes on in an older comment."
 _OF_COMMENT = (Verb.HEAD, Verb.COMMENTS, Verb.CREATE, Verb.UPDATE, Verb.DELETE, Verb.EMPTY)
@@ -401,7 +402,8 @@ class Publisher:
             str(self._teller.digest(subject.commit, subject.reports, now)),
             subject.rich,
             now,
-            subject.until,
+            # Near the end of the time nobody can promise to look again.
+            subject.until if self._comment_end - self._clock.monotonic() > _TIME_TO_PROMISE else 0,
             self._teller.known(subject, known),
         )
         text = sign(self._teller.text(subject, known, now), marker)
@@ -435,7 +437,9 @@ class Publisher:
         return tuple(shown)
 
     def _shown(self, one: Comment, marker: Marker, *, intact: bool) -> Shown:
-        latest = self._now() + _SKEW
+        now = self._now()
+        # A promise by a clock that is ahead of ours says nothing of when its writer looks again.
+        until = min(marker.until, now + PROMISE) if marker.at <= now + SETTLE else 0
         return Shown(
             one.id,
             one.author,
@@ -444,8 +448,8 @@ class Publisher:
             marker.of,
             intact,
             marker.rich,
-            min(marker.at, latest),
-            min(marker.until, latest),
+            min(marker.at, now + _SKEW),
+            until,
         )
 
     def _settled(self, call: Call, answer: object) -> object:
