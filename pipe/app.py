@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 _CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE = 0.5, 0.5, 0.2
 # By how many milliseconds the clocks of two machines may differ.
 _CLOCKS = 300_000
+# Seconds that a step is held up at most before it begins.
+_START_SECONDS = 30
 # Seconds kept back for saying what happened.
 _LAST_WORDS = 1.0
 _OK, _ASKED_FOR, _WRONG_SETTINGS = 0, 1, 2
@@ -183,6 +185,7 @@ class Pipe:
         if options.dry_run or options.credential is None:
             self._print("DRY_RUN: nothing is written." if options.dry_run else _NO_CREDENTIAL)
             return _OK if options.dry_run else self._exit_code(options, failed=False, delivered=False)
+        work = work._replace(end=min(work.end, self.clock.monotonic() + _START_SECONDS))
         return self._publish(work, self._desk(work), [self._word(work, Stage.START)], {})
 
     def _one_step(self, work: Work) -> int:

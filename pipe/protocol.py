@@ -386,6 +386,9 @@ class Publication(NamedTuple):
         return self._replace(phase=Phase.HEAD, pause=Pause.NONE, calls=(Call(Verb.RECORDS, self.head.commit),))
 
     def _waits_for_others(self, now: int) -> bool:
+        """Whether to look again for what others add, which a START does not wait for: its step has not begun yet."""
+        if self.reports[0].stage is Stage.START:
+            return False
         steps = Steps(self.counted, now)
         return not steps.closed and len(steps.reported) < steps.expected
 

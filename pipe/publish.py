@@ -483,7 +483,8 @@ class Publisher:
 
     def comment(self) -> Outcome:
         """What became of the comment."""
-        if error := self._errors.get("Comment"):
+        written = Verb.CREATE in self._done or Verb.UPDATE in self._done
+        if (error := self._errors.get("Comment")) and not written:
             return Outcome("Comment", Result.FAILED, str(error))
         refused = sorted(self.at.refused)
         elsewhere = (
@@ -537,6 +538,8 @@ class Publisher:
         return f"build {newest}, which is newer than this one" if newest > self.at.reports[0].build else ""
 
     def _last_word(self) -> str:
+        if error := self._errors.get("Comment"):
+            return f" (another look was not possible: {error})"
         if self.at.phase is Phase.LEFT:
             return " (the last word is left to the step that reports last)"
         if not self.in_time:

@@ -5,7 +5,6 @@ Pure. Nothing red turns green by it: what is left out stays counted.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +13,7 @@ from pipe.model import Stage
 from pipe.render import record, reproduce
 from pipe.render.record import DETAILS_LIMIT, URL, units
 from pipe.render.text import duration, seconds_of
-from pipe.steps import MOST_BEFORE, Failure, RunLine, StepReport
+from pipe.steps import MOST_BEFORE, Failure, RunLine, StepReport, digest
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
@@ -32,11 +31,6 @@ _SHORTEST = 40  # units of a telling line that is cut: less says nothing
 
 # What a heading may hold, as the setting TITLE: it stands outside of code spans.
 _HEADING = re.compile(r"(?:[^\W_]|[ .,:/()+-]){1,60}")
-
-
-def digest(text: str) -> str:
-    """Eight hexadecimal digits that stand for a text."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def cut(one: StepReport, excerpt: Callable[[int, int], Sequence[str]] | None = None) -> StepReport:

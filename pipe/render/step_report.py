@@ -17,9 +17,9 @@ from pipe.model import BuildState, BuildStatus, Report, ReportResult, RunStatus,
 from pipe.nx.cloud_links import is_live
 from pipe.render import record, reproduce, runs
 from pipe.render.comment import telling
-from pipe.render.cut import cut, digest, fitting, with_names
+from pipe.render.cut import cut, fitting, with_names
 from pipe.render.record import label
-from pipe.steps import Failure, StepReport
+from pipe.steps import Failure, StepReport, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
