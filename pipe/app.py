@@ -324,8 +324,9 @@ class Pipe:
         bitbucket = self.connect(options, build, self.clock, work.debug)
         commit = self._full_hash(work, bitbucket)
         target, skipped = self._target(work, bitbucket)
+        number = target.number if target else _number(options, build)  # also where COMMENT is never
         ref = f"heads/{build.branch}" if build.branch else f"tags/{build.tag or ''}"
-        scope = step_report.Scope(options.report_id, target.number if target else None, ref)
+        scope = step_report.Scope(options.report_id, number, ref)
         trusted = partial(_is_trusted, hosts=_hosts(options))
         records = tuple(kind(bitbucket, scope, build.pages, trusted) for kind in (ReportRecords, StatusRecords))
         return Desk(bitbucket, target, skipped, Place(build.repository_url, commit, scope), records)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pipe.model import Report
     from test.conftest import Ran, Step
-    from test.sandbox.state import BuildStatus, Comment, User
+    from test.sandbox.state import BuildStatus, Comment, PullRequest, User
     from test.sandbox.state import Report as Kept
 
 NEW = "5d27c0fb1a9e8c3d4b6f7a2e1c0d9b8a7f6e5d4c"
@@ -393,6 +393,80 @@ def test_promise_of_a_killed_step(step: Step) -> None:
     e2e.run(runs=GREEN, EXPECT="3")
     assert line(step).startswith("✓ **Nx: 3 tasks succeeded**")
     assert status(step) == "SUCCESSFUL"
+
+
+def test_promise_that_cannot_be_kept(step: Step) -> None:
+    """Near TIMEOUT, and before its step begins, a writer promises nothing, so that nobody relies on it."""
+    start(step.other("e2e"), EXPECT="3")
+    assert re.search(r"&until=0\b", ours(step).raw)
+    assert sum(step.clock.slept) < 4
+    step.other("lint").run(runs=GREEN, EXPECT="3", TIMEOUT="20")
+    assert re.search(r"&until=0\b", ours(step).raw)
+    step.other("test").run(runs=GREEN, EXPECT="3")
+    assert not re.search(r"&until=0\b", ours(step).raw)
+
+
+def test_promise_of_a_clock_that_is_ahead(step: Step) -> None:
+    """A promise by a clock that is minutes ahead is none: nobody knows when its writer looks again."""
+    step.clock.time += timedelta(minutes=5)
+    step.other("lint").run(runs=GREEN, EXPECT="3")
+    step.clock.time -= timedelta(minutes=5)
+    assert "✓ Comment written" in step.other("test").run(runs=GREEN, EXPECT="3").log
+    assert line(step).startswith("… **Nx: 2 of 3 steps have reported**")
+
+
+def test_final_with_a_clock_that_is_behind(step: Step) -> None:
+    """The final step closes the report also where the clock of a step's machine is minutes ahead of its own."""
+    step.clock.time += timedelta(minutes=4)
+    start(step.other("e2e"))
+    step.clock.time -= timedelta(minutes=4)
+    final(step)
+    assert line(step).startswith("■ **Nx: the step started and never reported**")
+    assert status(step) == "STOPPED"
+
+
+def test_comments_of_an_author_that_copied_ours(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An administrator's token, which may delete anybody's comment, deletes none of a person that copied ours twice."""
+    step.run(runs=RED)
+    text = ours(step).raw
+    delete(step, ours(step))
+    for _ in range(3):
+        step.sandbox.repository.add_comment(step.sandbox.reviewer, step.sandbox.pull_request, text)
+
+    def anybodys(_: object, __: object, pull_request: PullRequest, comment: int) -> None:
+        pull_request.comments[comment].deleted = True
+
+    monkeypatch.setattr("test.sandbox.state.Repository.delete_comment", anybodys)
+    step.run(runs=GREEN, BITBUCKET_BUILD_NUMBER="418")
+    assert [body[:1] for body in step.comments] == ["✗", "✗", "✗", "✓"]
+
+
+def test_step_that_never_comments(step: Step) -> None:
+    """A step with COMMENT: never writes no comment itself, and is in those that the other steps write."""
+    step.other("lint").run(runs=RED, EXPECT="2", COMMENT="never")
+    assert (step.comments, status(step)) == ([], "FAILED")
+    step.other("test").run(runs=GREEN, EXPECT="2")
+    assert line(step).startswith("✗ **Nx: 1 of 16 tasks failed:**")
+
+
+def test_many_records_that_no_longer_count(step: Step) -> None:
+    """Of many superseded records ten are deleted at a time, and the rest by those that come later."""
+    for number in range(12):
+        step.other(f"part-{number}").run(runs=GREEN, COMMENT="never")
+    step.calls()
+    step.other("lint").run(runs=GREEN, BITBUCKET_BUILD_NUMBER="418")
+    assert sum(call.startswith("DELETE") for call in step.calls()) == 10
+    step.other("lint").run(runs=GREEN, BITBUCKET_BUILD_NUMBER="418")
+    assert len(step.records) == 1
+
+
+def test_error_after_the_comment_was_written(step: Step) -> None:
+    """A look that fails after the comment was written is told as that, and not as a comment that failed."""
+    step.sandbox.faults.add("GET", r"/comments$", server_error(500), None, skip=1)
+    ran = step.run(TIMEOUT="30")
+    assert "✓ Comment written: created" in ran.log
+    assert "(another look was not possible: comments: Bitbucket had an error of its own (500)" in ran.log
+    assert len(step.comments) == 1
 
 
 # --- reruns, other builds, other commits ------------------------------------------------------------------------------
