@@ -454,6 +454,9 @@ class Publication(NamedTuple):
                 status_refused = True
         after = self._replace(me=me, refused=refused, undeletable=undeletable, status_refused=status_refused)
         # Of a call whose answer was lost nobody knows when it is carried out.
+        if self.me is None and me is not None and len(self._ours()) > 1:
+            # The others can be deleted now, and as long as they stand nobody can leave.
+            return after._round(Pause.NONE)
         if until and self._one_of_several():
             return after._look(Pause.PROMISE)
         return after._round(Pause.PROMISE if until or lost else Pause.SETTLE)
