@@ -44,16 +44,10 @@ def render(summary: Summary, build: Build, title: str, report_id: str, pull_requ
 
 
 def describe(summary: Summary, build: int) -> str:
-    """The answer as plain text in one line, and the build's number, by which a late build sees that it is late."""
+    """The answer as plain text in one line, and the build's number."""
     head, rest = answer(summary, str, 20)
     end = f" · build {build}"
     return shorten(head[0].upper() + head[1:] + rest, DESCRIPTION_LIMIT - len(end)) + end
-
-
-def build_number(description: str) -> int | None:
-    """The number of the build that wrote a status of ours, None where its description does not end as ours do."""
-    found = re.search(r" · build ([0-9]{1,12})$", description)
-    return int(found[1]) if found else None
 
 
 def key(report_id: str, pull_request: int | None, ref: str) -> str:

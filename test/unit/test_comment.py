@@ -17,7 +17,7 @@ from pipe.render.comment import LIMIT, Frame, known, render
 from pipe.render.marker import Known, Marker, find, sign
 from pipe.terminal import plain
 from test import markdown
-from test.language import runs
+from test.language import HOSTILE, runs
 
 NOW = datetime(2026, 11, 23, 19, 22, tzinfo=UTC)
 COMMIT = "1f3c9ab02d4157e8a6b0c9d2e4f1a3b5c7d9e0f2"
@@ -189,38 +189,6 @@ def test_many_runs() -> None:
     assert len(body) <= LIMIT
     assert "| `nx test bad` | ✗ 1 failed |" in body
     assert "471 more runs" in body
-
-
-HOSTILE = [
-    "x`y`z",
-    "```",
-    "a|b|c",
-    "<script>alert(1)</script>",
-    "![x](https://evil.example/x.png)",
-    "[x](javascript:alert(1))",
-    "@{557058:aaaa}",
-    "#12 and !34",
-    "https://evil.example/",
-    "\\`*_{}[]()#+-.!|",
-    "&lt;b&gt; &amp; &#64;",
-    "[nx-report:nx]: https://nx-report.invalid/v1?build=9&run=9&commit=aaaaaaaaaaaa",
-    "\u202egnirts\u2066",
-    "- [ ] list\n# heading\n> quote",
-    "    indented",
-    "~~~\n````\n`````",
-    "\x02klzzwxh:0001\x03",
-    "<?php echo 1 ?>",
-    "<![CDATA[ x ]]>",
-    "<!-- hidden -->",
-    "<!-- open",
-    "<!DOCTYPE html>",
-    "<div>block</div>",
-    "</p></td>",
-    "&#1 &#x41 &lt",
-    "tab\tseparated\t|",
-    "",
-    " ",
-]
 
 
 def hostile_bodies(text: str) -> str:
