@@ -68,13 +68,49 @@ class CacheStatus(Enum):
     MISS = "miss"
 
 
+class Severity(Enum):
+    """How bad a tool calls what it found."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Problem(NamedTuple):
+    """What a tool found at a place in a file, as it printed it.
+
+    `path` is as printed: absolute, or relative to the project, the workspace or a folder of the tool's own. `line` and
+    `column` count from 1, whatever the tool counts from, and are None where it says none. `message` is plain text,
+    `rule` the tool's name for the kind of problem (`no-unused-vars`, `TS2322`).
+    """
+
+    path: str
+    line: int | None
+    column: int | None
+    severity: Severity
+    message: str
+    rule: str | None = None
+    tool: str = ""
+
+
+class Log(NamedTuple):
+    """A task's output as it was kept: its number among the logs, its size, and what tools found by it."""
+
+    id: int
+    characters: int
+    lines: int
+    problems: tuple[Problem, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One `project:target[:configuration]` of a run.
 
     `target` is the target's name where a source tells it: it may hold a colon, so the id alone does not. `code` is the
-    exit code where a record holds it. `cache` is None where no source says. `output` is the terminal
-    output as printed (ANSI codes and all) of a task that failed, None where no source has it; `flaky` is Nx's own word.
+    exit code where a record holds it. `cache` is None where no source says, `cacheable` whether Nx may cache the task.
+    `output` is the terminal output as printed (ANSI codes and all) of a task that failed, None where no source has it;
+    `log` what was kept of any task's. `flaky` is Nx's own word. `dependencies` are the ids of the tasks of this run
+    that had to end before this one began, None where that is not recorded; `root` is the project's folder, from the
+    workspace's.
     """
 
     id: str
@@ -87,6 +123,10 @@ class Task:
     hash: str | None = None
     output: str | None = None
     flaky: bool = False
+    log: Log | None = None
+    cacheable: bool | None = None
+    dependencies: tuple[str, ...] | None = None
+    root: str | None = None
 
     @property
     def project(self) -> str:
