@@ -11,14 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
-from pipe import __version__, publish, settings
+from pipe import __version__, outputs, page, publish, settings
 from pipe import build as build_module
+from pipe import past as past_module
+from pipe.bitbucket import Downloads
 from pipe.bitbucket.errors import BitbucketError
-from pipe.checkout import Checkout
+from pipe.checkout import Checkout, Unreadable
 from pipe.insights import summarise
+from pipe.insights.derive import Insights, insights
+from pipe.locate import Locator
+from pipe.logs import Logs
 from pipe.model import Stage
 from pipe.nx.cloud_links import is_live
-from pipe.nx.collect import Collection, Collector
+from pipe.nx.collect import NOBODY, Collection, Collector
+from pipe.pack import Packer
 from pipe.protocol import Publication
 from pipe.publish import Outcome, Publisher, ReportRecords, Result, StatusRecords, Target
 from pipe.redact import Redactor
@@ -27,11 +33,14 @@ from pipe.render import log as render_log
 from pipe.render import status as render_status
 from pipe.render import step_report
 from pipe.render import steps as render_steps
+from pipe.render.annotations import annotate
 from pipe.render.cut import cut
+from pipe.render.logs import address as logs_address
+from pipe.render.logs import task_address
 from pipe.render.steps import Place
 from pipe.render.teller import Held, Teller
 from pipe.settings import Mistakes, Settings
-from pipe.steps import StepReport, Steps, counted
+from pipe.steps import ARTIFACTS, StepReport, Steps, counted
 from pipe.variables import VARIABLES, CommentMode, FailOn, given
 
 if TYPE_CHECKING:
@@ -41,14 +50,20 @@ if TYPE_CHECKING:
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
     from pipe.clock import Clock
-    from pipe.model import CIPipelineExecution
+    from pipe.insights.comparison import Baseline
+    from pipe.insights.durations import BuildDurations
+    from pipe.model import CIPipelineExecution, PullRequest, Run
     from pipe.nx.collect import Of
+    from pipe.nx.record import Keep
+    from pipe.pack import Packed
     from pipe.publish import Records
+    from pipe.render.annotations import Made
 
+    ConnectProxy = Callable[[Build, Clock, Callable[[str], None]], Bitbucket]
     Connect = Callable[[Settings, Build, Clock, Callable[[str], None]], Bitbucket]
 
 # How much of the time left each stage may use, so that the next one gets its turn on a server that hangs.
-_CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE = 0.5, 0.5, 0.2
+_CLOUD_SHARE, _COLLECT_SHARE, _HASH_SHARE, _UPLOAD_SHARE = 0.5, 0.5, 0.2, 0.4
 # By how many milliseconds the clocks of two machines may differ.
 _CLOCKS = 300_000
 # Seconds that a step is held up at most before it begins.
@@ -79,13 +94,24 @@ class Work(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """Where everything goes; `skipped` says why the comment has no place, where it has none."""
+    """Where everything goes; `skipped` says why the comment has no place, where it has none.
+
+    `found` is the pull request, where it had to be looked for.
+    """
 
     bitbucket: Bitbucket
     target: Target | None
     skipped: Outcome
     place: Place
     records: tuple[Records, ...]
+    found: PullRequest | None = None
+
+
+class Past(NamedTuple):
+    """What earlier builds say. `destination` is the branch that this one is compared with, "" where there is none."""
+
+    destination: str = ""
+    baseline: Baseline | None = None
 
 
 class Pipe:
@@ -98,12 +124,14 @@ class Pipe:
         clock: Clock,
         say: Callable[[str], None],
         connect: Connect,
+        connect_proxy: ConnectProxy | None = None,
     ) -> None:
         self.environ = environ
         self.working_directory = working_directory
         self.clock = clock
         self._out = say
         self.connect = connect
+        self.connect_proxy = connect_proxy or _connect_proxy
         self.redactor = Redactor(_known_secrets(environ))
 
     def run(self) -> int:
@@ -186,23 +214,29 @@ class Pipe:
             self._print("DRY_RUN: nothing is written." if options.dry_run else _NO_CREDENTIAL)
             return _OK if options.dry_run else self._exit_code(options, failed=False, delivered=False)
         work = work._replace(end=min(work.end, self.clock.monotonic() + _START_SECONDS))
-        return self._publish(work, self._desk(work), [self._word(work, Stage.START)], {})
+        return self._publish(work, self._desk(work), {}, [self._word(work, Stage.START)])
 
     def _one_step(self, work: Work) -> int:
         """Say what the step ran."""
         options, build, checkout = work.options, work.build, work.checkout
         execution, trouble = self._ask_cloud(options, build, checkout, self._share(work.end, _CLOUD_SHARE), work.debug)
-        found = self._collect(options, build, checkout, work.end, execution, work.debug)
+        logs = self._logs(work)
+        found = self._collect(options, build, checkout, work.end, execution, logs.keep, work.debug)
         self._stop_at(work.end)
-        held = self._held(work, found, trouble, build)
+        writes = not options.dry_run and options.credential is not None
+        desk = self._desk(work) if writes else None
+        held = self._held(work, found, trouble, build, self._past(work, desk))
+        if found.runs:
+            held = self._with_page(work, desk, held, logs.packer.packed())
         notes = [self.redactor.line(note) for note in found.notes]
-        for line in render_log.lines(held.summary, held.frame, notes, _number(options, build), self.redactor.count):
+        secrets = max(self.redactor.count, logs.count)
+        for line in render_log.lines(held.summary, held.frame, notes, _number(options, build), secrets):
             self._print(line)
-        if options.dry_run or options.credential is None:
-            return self._rehearse(options, held)
+        if desk is None:
+            return self._rehearse(work, held)
         self._keep(checkout, self._body(held))
-        said = step_report.of(held.summary, self._word(work, Stage.REPORT), held.frame.nx, held.frame.folder)
-        return self._publish(work, self._desk(work), [said], {said: held}, failed=held.summary.answer.failed)
+        said = self._said(held, self._word(work, Stage.REPORT))
+        return self._publish(work, desk, {said: held}, [said], failed=held.summary.answer.failed)
 
     def _finish(self, work: Work) -> int:
         """Close the report: say that no step comes any more, and speak for those that only left records."""
@@ -214,17 +248,25 @@ class Pipe:
         desk = self._desk(work) if writes else None
         known = self._known_reports(desk, build) if desk else ()
         since = datetime.fromtimestamp(min(one.at for one in known) / 1000, UTC) if known else None
-        found = self._collect_steps(work, since, execution)
+        logs = self._logs(work)
+        found = self._collect_steps(work, since, execution, logs.keep)
+        past = self._past(work, desk)
         self._print(render_log.whose(build, _number(options, build)))
         held: dict[StepReport, Held] = {}
+        names: list[str | None] = []
+        runs: list[Run] = []
         for of, collection in found.items():
-            each = self._held(work, collection, trouble, replace(build, exit_code=None, step_uuid=of.step))
+            each = self._held(work, collection, trouble, replace(build, exit_code=None, step_uuid=of.step), past)
             word = self._word_for(work, of, known)
+            names += [self._name_of(work, of, known)] * len(each.summary.runs)
+            runs += each.summary.runs
             for line in (*each.frame.ignored, *map(self.redactor.line, collection.notes)):
                 self._print(f"  ! {line}")
             if word and each.summary.runs:
-                said = step_report.of(each.summary, word, each.frame.nx, each.frame.folder)
-                held[said] = each
+                held[self._said(each, word)] = each
+        if runs:
+            everything = self._held(work, replace(found[NOBODY], runs=tuple(runs)), trouble, build, past, clean=True)
+            self._with_page(work, None, everything, logs.packer.packed(), names)
         if desk is None:
             steps = Steps(counted([self._word(work, Stage.FINAL), *held]), self._now())
             place = Place(build.repository_url, build.commit, step_report.Scope(options.report_id, None, ""))
@@ -234,7 +276,7 @@ class Pipe:
         # No step that has spoken comes after this one, whatever the clock of its machine said.
         latest = min(max((one.at + 1 for one in known), default=0), self._now() + _CLOCKS)
         final = self._word(work, Stage.FINAL)
-        return self._publish(work, desk, [final._replace(at=max(final.at, latest)), *held], held)
+        return self._publish(work, desk, held, [final._replace(at=max(final.at, latest)), *held])
 
     def _known_reports(self, desk: Desk, build: Build) -> tuple[StepReport, ...]:
         """What the steps of this build have said by now, as far as it can be read."""
@@ -266,8 +308,15 @@ class Pipe:
         word = word._replace(name=name, step=step, run=run, link=link)
         return word._replace(expect=started.expect, names=started.names, parallel=started.parallel) if started else word
 
+    def _name_of(self, work: Work, of: Of, known: Sequence[StepReport]) -> str | None:
+        """What the step of some runs is called, as far as it has said so."""
+        step = step_report.step_digest(of.step)
+        theirs = [one for one in known if one.step == step and one.name and one.stage is not Stage.FINAL]
+        own = self._step(work.options) if of.step and of.step == work.build.step_uuid else ""
+        return max(theirs, key=lambda one: one.run).name if theirs else own or None
+
     def _collect_steps(
-        self, work: Work, since: datetime | None, execution: CIPipelineExecution | None
+        self, work: Work, since: datetime | None, execution: CIPipelineExecution | None, keep: Keep
     ) -> dict[Of, Collection]:
         """Collect the runs of every step, or what can be read of them in time."""
         options, build = work.options, work.build
@@ -276,7 +325,7 @@ class Pipe:
         )
         self._stop_at(self._share(work.end, _COLLECT_SHARE))
         with suppress(_OutOfTime):
-            collector.read()
+            collector.read(keep)
         self._stop_at(self._share(work.end, _COLLECT_SHARE))
         try:
             return collector.by_step(execution, work.debug if options.debug else None)
@@ -286,13 +335,100 @@ class Pipe:
         finally:
             self._stop_at(work.end)
 
-    def _held(self, work: Work, found: Collection, trouble: str | None, build: Build) -> Held:
-        """What was collected, without secrets, and what goes with it."""
+    def _logs(self, work: Work) -> Logs:
+        """What keeps every task's output."""
+        return Logs(Packer(), _known_secrets(self.environ), work.checkout.root)
+
+    def _held(
+        self, work: Work, found: Collection, trouble: str | None, build: Build, past: Past, *, clean: bool = False
+    ) -> Held:
+        """What was collected, without secrets, and what goes with it; `clean` says that the runs are already."""
         root = work.checkout.root
-        runs = [self.redactor.run(run, root) for run in found.runs]
+        runs = found.runs if clean else [self.redactor.run(run, root) for run in found.runs]
         known = self.redactor.execution(found.execution, root) if found.execution else None
         summary = summarise(runs, build.exit_code, known, nx_may_have_run=found.nx_may_have_run)
-        return Held(summary, self._frame(work.options, build, found, work.checkout, trouble))
+        durations: tuple[BuildDurations, ...] = ()
+        if work.options.baseline:
+            bases = (self.working_directory, root)
+            durations = past_module.durations(work.checkout, work.options.baseline, bases, runs, self._print)
+        told = insights(
+            summary,
+            history_outcomes=found.outcomes,
+            compared=past.baseline,
+            durations=durations,
+            build=build.number,
+        )
+        if told.comparison:
+            # What is this pull request's own comes before what fails on the destination branch too.
+            known_ids = frozenset(told.comparison.known)
+            summary = replace(summary, failed=tuple(sorted(summary.failed, key=lambda task: task.id in known_ids)))
+        unstable = dict.fromkeys((*summary.flaky, *(one.id for one in told.flaky)))
+        frame = self._frame(work.options, build, found, work.checkout, trouble)
+        frame = replace(frame, insights=told if found.runs else None, destination=past.destination)
+        return Held(replace(summary, flaky=tuple(unstable)), frame)
+
+    def _past(self, work: Work, desk: Desk | None) -> Past:
+        """What failed on the destination branch, as far as that can be read."""
+        build, checkout = work.build, work.checkout
+        destination = past_module.Destination(build.destination or "", build.base or "")
+        if desk is None:
+            return Past(destination.branch)
+        reader = past_module.Reader(
+            desk.bitbucket.until(self._share(work.end, _HASH_SHARE)),
+            work.options.report_id,
+            build.pages,
+            checkout.full_hash,
+        )
+        try:
+            if desk.found:
+                destination = past_module.Destination(desk.found.destination, desk.found.base)
+            elif not (destination.branch and destination.commit) and desk.target:
+                destination = reader.destination(desk.target.number)
+            if not destination.branch or not destination.commit:
+                return Past(destination.branch)
+            return Past(self.redactor.line(destination.branch), reader.baseline(destination))
+        except BitbucketError as error:
+            work.debug(f"baseline: {error}")
+            return Past(destination.branch)
+
+    def _with_page(
+        self, work: Work, desk: Desk | None, held: Held, packed: Packed, steps: Sequence[str | None] = ()
+    ) -> Held:
+        """Write the page and report.json, and say in the frame where readers get them."""
+        from pipe.render.document import document  # noqa: PLC0415 - where nothing ran there is none
+
+        options, checkout = work.options, work.checkout
+        if options.dry_run:
+            return held._replace(frame=replace(held.frame, logs=ARTIFACTS))
+        locate = Locator(checkout, held.frame.workspace)
+        try:
+            told = document(
+                held.summary,
+                held.frame.insights or Insights(),
+                held.frame,
+                self.clock.now(),
+                steps=steps,
+                locate=locate,
+            )
+            page.write(checkout, told, packed)
+        except OSError as error:
+            self._print(f"! {page.PAGE} could not be written ({error.strerror}); the report goes on")
+            return held
+        build, logs = held.frame.build, ARTIFACTS
+        if options.report_url:
+            logs = page.address(options.report_url, build, held.frame.commit, options.report_id)
+        elif options.upload and desk:
+            store = desk.bitbucket.until(self._share(work.end, _UPLOAD_SHARE))
+            wanted = page.Upload(options.report_id, options.keep, options.upload_public)
+            if isinstance(store, Downloads):
+                logs, outcome = page.upload(store, checkout, build, wanted, self.environ)
+                self._say_outcome(outcome)
+        return held._replace(frame=replace(held.frame, logs=logs))
+
+    def _said(self, held: Held, word: StepReport) -> StepReport:
+        """The word of a step that ran this."""
+        frame = held.frame
+        return step_report.of(held.summary, word, frame.nx, frame.folder, frame.insights, frame.logs)
 
     def _step(self, options: Settings) -> str:
         return self.redactor.line(options.step_name) if options.step_name else ""
@@ -323,16 +459,38 @@ class Pipe:
         options, build = work.options, work.build
         bitbucket = self.connect(options, build, self.clock, work.debug)
         commit = self._full_hash(work, bitbucket)
-        target, skipped = self._target(work, bitbucket)
+        target, skipped, found = self._target(work, bitbucket)
         number = target.number if target else _number(options, build)  # also where COMMENT is never
-        ref = f"heads/{build.branch}" if build.branch else f"tags/{build.tag or ''}"
-        scope = step_report.Scope(options.report_id, number, ref)
-        trusted = partial(_is_trusted, hosts=_hosts(options))
+        scope = self._scope(work, number)
+        trusted = partial(_is_trusted, hosts=_hosts(options), downloads=f"{build.repository_url}/downloads/")
         records = tuple(kind(bitbucket, scope, build.pages, trusted) for kind in (ReportRecords, StatusRecords))
-        return Desk(bitbucket, target, skipped, Place(build.repository_url, commit, scope), records)
+        return Desk(bitbucket, target, skipped, Place(build.repository_url, commit, scope), records, found)
+
+    def _close(self, work: Work, held: Held, comment: str | None) -> None:
+        """Say the result for those that read nothing else, and leave it as variables for later steps."""
+        summary, frame = held.summary, held.frame
+        there = logs_address(frame.logs, frame.build.step_url)
+        for line in render_log.closing(summary, frame, {"Comment": comment, "All logs": there}):
+            self._print(line)
+        values = outputs.outputs(summary, {"COMMENT": comment, "PAGE": there, "STEP": frame.build.step_url})
+        try:
+            work.checkout.keep(outputs.FILE, outputs.shell(values))
+        except OSError as error:
+            self._print(f"! {outputs.FILE} could not be written ({error.strerror}); the report goes on")
+        if path := given(self.environ, "BITBUCKET_PIPELINES_VARIABLES_PATH"):
+            try:
+                outputs.append(path, values)
+            except Unreadable as problem:
+                work.debug(f"BITBUCKET_PIPELINES_VARIABLES_PATH {problem}")
+
+    def _scope(self, work: Work, number: int | None) -> step_report.Scope:
+        """Whose records they are."""
+        build = work.build
+        ref = f"heads/{build.branch}" if build.branch else f"tags/{build.tag or ''}"
+        return step_report.Scope(work.options.report_id, number, ref)
 
     def _publish(
-        self, work: Work, desk: Desk, words: list[StepReport], held: dict[StepReport, Held], *, failed: bool = False
+        self, work: Work, desk: Desk, held: dict[StepReport, Held], words: list[StepReport], *, failed: bool = False
     ) -> int:
         """Put the words on record, and write comment and build status until they are right."""
         options, build = work.options, work.build
@@ -347,9 +505,12 @@ class Pipe:
             for line in render_steps.lines(steps, desk.place):
                 self._print(line)
         outcomes = [publisher.comment() if desk.target else desk.skipped, publisher.build_status()]
+        outcomes += [made for one, each in held.items() if (made := self._annotate(work, publisher, one, each))]
         for outcome in outcomes:
             self._say_outcome(outcome)
         delivered = all(one.result is not Result.FAILED for one in outcomes)
+        if options.stage is Stage.REPORT:
+            self._close(work, next(iter(held.values())), publisher.comment_url)
         if not delivered and held:
             self._print("  The report is kept in .nx-report/comment.md of the clone.")
         failed = failed or (options.stage is Stage.FINAL and steps.red)
@@ -358,22 +519,26 @@ class Pipe:
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
 
-    def _target(self, work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome]:
-        """Where the comment goes, and what is said where it has no place."""
+    def _annotate(self, work: Work, publisher: Publisher, one: StepReport, held: Held) -> Outcome | None:
+        """Put what tools found at lines of the repository's files into the step's Code Insights report."""
+        return publisher.annotate(one, self._annotations(work, one, held))
+
+    def _target(self, work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome, PullRequest | None]:
+        """Where the comment goes, what is said where it has no place, and the pull request if it was looked for."""
         options, build = work.options, work.build
         skipped = Outcome("Comment", Result.SKIPPED, "COMMENT is never")
         if options.comment is CommentMode.NEVER:
-            return None, skipped
+            return None, skipped, None
         try:
             end = self._share(work.end, _HASH_SHARE)
-            number, why = publish.find_pull_request(bitbucket.until(end), build, options.pull_request)
+            number, why, found = publish.find_pull_request(bitbucket.until(end), build, options.pull_request)
         except BitbucketError as error:
-            return None, Outcome("Comment", Result.FAILED, str(error))
+            return None, Outcome("Comment", Result.FAILED, str(error)), None
         if number is None:
-            return None, skipped._replace(text=why)
+            return None, skipped._replace(text=why), None
         if why:
             self._print(f"! {why}")
-        return Target(number, work.checkout.holds), skipped
+        return Target(number, work.checkout.holds), skipped, found
 
     def _full_hash(self, work: Work, bitbucket: Bitbucket) -> str:
         """The commit's whole hash: the clone's, else as Bitbucket knows it, else as it is."""
@@ -437,13 +602,14 @@ class Pipe:
         checkout: Checkout,
         end: float,
         execution: CIPipelineExecution | None,
+        keep: Keep,
         debug: Callable[[str], None],
     ) -> Collection:
         """Collect the runs, or what can be read of them in a part of the time to `end`: they have to be written too."""
         collector = Collector(checkout, options, build, self.working_directory, _hosts(options))
         self._stop_at(self._share(end, _COLLECT_SHARE))
         with suppress(_OutOfTime):
-            collector.read()
+            collector.read(keep)
         self._stop_at(self._share(end, _COLLECT_SHARE))
         try:
             return collector.collection(execution, debug if options.debug else None)
@@ -463,6 +629,7 @@ class Pipe:
             step_name=line(options.step_name) if options.step_name else None,
             nx=found.nx,
             folder="" if folder == "." else line(folder),
+            workspace=found.workspace,
             last_run_only=found.last_run_only,
             looked_in=tuple(map(line, found.looked_in)),
             ignored=tuple(map(line, found.ignored)),
@@ -473,20 +640,43 @@ class Pipe:
     def _body(self, held: Held) -> str:
         return render_comment.render(held.summary, held.frame, self.clock.now())
 
-    def _rehearse(self, options: Settings, held: Held) -> int:
-        """Print the whole report, where nothing may or can be written."""
-        summary, build = held.summary, held.frame.build
+    def _rehearse(self, work: Work, held: Held) -> int:
+        """Print the whole report, where nothing may be written, or next to nothing can be."""
+        summary, build, options = held.summary, held.frame.build, work.options
         if options.dry_run:
             self._print("DRY_RUN: nothing is written. The comment would be:\n")
         else:
             self._print(_NO_CREDENTIAL)
+            if given(self.environ, "BITBUCKET_PIPE_STORAGE_DIR"):
+                self._through_proxy(work, held)
             self._print("  The comment would be:\n")
         self._print(self._body(held))
+        if not options.dry_run:
+            self._close(work, held, None)
         if status := render_status.render(summary, build, options.title, options.report_id, _number(options, build)):
             self._print(
                 f"The build status would be {status.state.value}: {status.name}: {status.description} {status.url}"
             )
         return self._exit_code(options, failed=summary.answer.failed, delivered=options.dry_run)
+
+    def _through_proxy(self, work: Work, held: Held) -> None:
+        """Keep the step's Code Insights report, which alone is possible without a credential."""
+        options, build = work.options, work.build
+        bitbucket = self.connect_proxy(build, self.clock, work.debug).until(work.end)
+        records = ReportRecords(bitbucket, self._scope(work, _number(options, build)), build.pages, _no_link)
+        commit = work.checkout.full_hash(build.commit) or build.commit
+        said = self._said(held, self._word(work, Stage.REPORT))
+        made = self._annotations(work, said, held)
+        for outcome in publish.report_alone(records, commit, said, made):
+            self._say_outcome(outcome)
+        self._print("  Comment and build status are not possible without a credential.")
+
+    def _annotations(self, work: Work, one: StepReport, held: Held) -> Made:
+        """What tools found at lines of the repository's files."""
+        tasks = (task for run in held.summary.runs for task in run.tasks)
+        locate = Locator(work.checkout, held.frame.workspace)
+        key = step_report.key(one, self._scope(work, _number(work.options, work.build)))
+        return annotate(tasks, locate, key, partial(task_address, held.frame.logs))
 
     # --- each stage in its time, each channel for itself --------------------------------------------------------------
 
@@ -551,13 +741,13 @@ def _known_secrets(environ: Mapping[str, str]) -> list[str]:
 
 def _hosts(options: Settings) -> frozenset[str]:
     """Hosts whose run pages are linked besides Nx Cloud's own: the configured one, and that of a run named by hand."""
-    urls = (options.run_url, options.cloud_api)
+    urls = (options.run_url, options.cloud_api, options.report_url)
     return frozenset(urlsplit(url).netloc.lower() for url in urls if url)
 
 
-def _is_trusted(url: str, hosts: frozenset[str]) -> bool:
-    """Whether a run's page in a record may be linked."""
-    return is_live(url, urlsplit(url).netloc, hosts)
+def _is_trusted(url: str, hosts: frozenset[str], downloads: str) -> bool:
+    """Whether a run's page, or the one with all logs, may be linked that a record names."""
+    return url.startswith(downloads) or is_live(url, urlsplit(url).netloc, hosts)
 
 
 def _number(options: Settings, build: Build) -> int | None:
@@ -581,6 +771,18 @@ def connect(options: Settings, build: Build, clock: Clock, debug: Callable[[str]
     if options.credential is None:
         raise RuntimeError("no adapter without a credential")
     return Cloud(Http(options.api_url, options.credential, clock, debug), build.workspace, build.repository)
+
+
+def _connect_proxy(build: Build, clock: Clock, debug: Callable[[str], None]) -> Bitbucket:
+    """Make the adapter for Code Insights without a credential."""
+    from pipe.bitbucket import proxy  # noqa: PLC0415 - seldom needed
+
+    return proxy.connect(build.workspace, build.repository, clock, debug)
+
+
+def _no_link(_: str) -> bool:
+    """Take no link of a record: nothing is shown."""
+    return False
 
 
 def main() -> int:

@@ -22,7 +22,8 @@ class Build:
     `commit` is what Bitbucket knows: in pull request pipelines usually the first 12 characters, and never HEAD, which
     is a temporary merge there. `exit_code` is the step's own ("0" is success, anything else is not); None where it
     does not arrive, as in a `script:`. `step_run` starts at 1 and counts reruns of the step. `parallel` is the
-    step's place in its parallel group, from 0, and the group's size.
+    step's place in its parallel group, from 0, and the group's size. `destination` is the branch that the pull request
+    goes to, `base` that one's last commit when the build began, possibly abbreviated.
     """
 
     workspace: str
@@ -37,6 +38,8 @@ class Build:
     step_run: int = 1
     exit_code: str | None = None
     parallel: tuple[int, int] | None = None
+    destination: str | None = None
+    base: str | None = None
 
     @property
     def repository_url(self) -> str:
@@ -90,6 +93,7 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
         return variable(name, pattern, example, needed=True) or example
 
     slug = r"[A-Za-z0-9_.~{}-]{1,128}"
+    branch = r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}"
 
     def number(text: str | None) -> int | None:
         return int(text) if text else None
@@ -104,12 +108,14 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
         commit=needed("BITBUCKET_COMMIT", r"[0-9a-f]{7,40}", "1f3c9ab02d41"),
         number=int(needed("BITBUCKET_BUILD_NUMBER", r"[0-9]{1,12}", "417")),
         clone_dir=given(environ, "BITBUCKET_CLONE_DIR") or working_directory,
-        branch=variable("BITBUCKET_BRANCH", r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}", "main"),
+        branch=variable("BITBUCKET_BRANCH", branch, "main"),
         tag=given(environ, "BITBUCKET_TAG") or None,
         pull_request=number(variable("BITBUCKET_PR_ID", r"[1-9][0-9]{0,8}", "12")),
         step_uuid=variable("BITBUCKET_STEP_UUID", r"\{?[0-9A-Za-z-]{1,64}\}?", "{5b0e…}"),
         step_run=number(variable("BITBUCKET_STEP_RUN_NUMBER", r"[1-9][0-9]{0,5}", "1")) or 1,
         # Whatever arrives and is not 0 is no success; what is no number is told as it is.
         exit_code=re.sub(r"[^0-9A-Za-z-]", "", given(environ, "BITBUCKET_EXIT_CODE"))[:10] or None,
+        destination=variable("BITBUCKET_PR_DESTINATION_BRANCH", branch, "main"),
+        base=variable("BITBUCKET_PR_DESTINATION_COMMIT", r"[0-9a-f]{7,40}", "9be2a70c1d5f"),
         parallel=(place or 0, size) if size and size > (place or 0) else None,
     ), mistakes

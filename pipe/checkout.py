@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _BLOCK = 1 << 18
 
@@ -140,7 +140,13 @@ class Checkout:
                     yield path
 
     def keep(self, path: str, text: str) -> None:
+        """Write a file below a folder of the clone's root, as `produce` does. Raises OSError."""
+        self.produce(path, lambda out: out(text))
+
+    def produce(self, path: str, write: Callable[[Callable[[str], object]], object]) -> None:
         """Write a file below a folder of the clone's root, owned as the clone is. Raises OSError.
+
+        `write` is given what takes the file's text, part by part.
 
         A new folder gets a `.gitignore` of `*` first: an untracked file in a root project would change the hashes of
         its tasks. Nothing is written through a link, for the checkout decides where that leads.
@@ -156,8 +162,8 @@ class Checkout:
             inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
             try:
                 if not os.access(".gitignore", os.F_OK, dir_fd=inner, follow_symlinks=False):
-                    _write(inner, ".gitignore", "*\n")
-                _write(inner, name, text)
+                    _write(inner, ".gitignore", lambda out: out("*\n"))
+                _write(inner, name, write)
             finally:
                 os.close(inner)
         finally:
@@ -257,15 +263,20 @@ def _fits(parts: list[str], patterns: list[str]) -> bool:
     return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _fits(parts[1:], patterns[1:])
 
 
-def _write(directory: int, name: str, text: str) -> None:
+def _write(directory: int, name: str, write: Callable[[Callable[[str], object]], object]) -> None:
     """Write a file in an open directory under a temporary name first, owned as the directory is."""
     owner, temporary = os.fstat(directory), f".{name}.{os.getpid()}"
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=directory)
-    with os.fdopen(file, "w", encoding="utf-8") as writer:
+    try:
+        with os.fdopen(file, "w", encoding="utf-8", errors="replace") as writer:
+            with suppress(OSError):
+                os.fchown(file, owner.st_uid, owner.st_gid)
+            write(writer.write)
+        os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
         with suppress(OSError):
-            os.fchown(file, owner.st_uid, owner.st_gid)
-        writer.write(text)
-    os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.unlink(temporary, dir_fd=directory)
+        raise
 
 
 def _in_pack_index(file: BinaryIO, short: str) -> set[str]:

@@ -302,7 +302,10 @@ class Report(NamedTuple):
 
 
 class PullRequest(NamedTuple):
-    """A pull request. `head` is the source branch's last commit, possibly abbreviated; `updated` is for ordering."""
+    """A pull request. `head` is the source branch's last commit, possibly abbreviated; `updated` is for ordering.
+
+    `destination` is the branch that it goes to, `base` that one's last commit; "" where they are not told.
+    """
 
     id: int
     open: bool
@@ -311,6 +314,8 @@ class PullRequest(NamedTuple):
     branch: str
     updated: str
     url: str
+    destination: str = ""
+    base: str = ""
 
 
 class Comment(NamedTuple):
@@ -320,3 +325,45 @@ class Comment(NamedTuple):
     body: str
     author: str | None
     url: str
+
+
+class AnnotationKind(Enum):
+    """What an annotation tells of, in Bitbucket's words (`annotation_type`)."""
+
+    BUG = "BUG"
+    CODE_SMELL = "CODE_SMELL"
+
+
+class AnnotationSeverity(Enum):
+    """How much an annotation matters, in the words that Bitbucket Cloud and Data Center share."""
+
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+
+class Annotation(NamedTuple):
+    """A Code Insights annotation: what a tool found, at a line of a file of the repository.
+
+    `id` is the writer's own key (`external_id`), which no other annotation of the report has. `path` is from the
+    repository's folder; `line` counts from 1, None means the file as a whole. `failed` says that this is why something
+    failed. Bitbucket Cloud takes 450 characters of `summary`, which is never empty, and 2,000 of `details`.
+    """
+
+    id: str
+    path: str
+    line: int | None
+    kind: AnnotationKind
+    severity: AnnotationSeverity
+    summary: str
+    details: str
+    failed: bool = False
+    link: str | None = None
+
+
+class Download(NamedTuple):
+    """A file in the repository's Downloads. `created` is Bitbucket's time, which sorts as text; "" where unknown."""
+
+    name: str
+    size: int | None
+    created: str

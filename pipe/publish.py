@@ -11,6 +11,7 @@ from enum import Enum
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from pipe.bitbucket.annotations import replace_annotations
 from pipe.bitbucket.errors import (
     TRY_AGAIN,
     AnswerLost,
@@ -39,14 +40,17 @@ from pipe.protocol import (
 )
 from pipe.render import step_report
 from pipe.render.marker import Known, Marker, find, sign
+from pipe.render.text import count
+from pipe.steps import removable, rerun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
     from pipe.clock import Clock
     from pipe.model import Comment, PullRequest
+    from pipe.render.annotations import Made
     from pipe.render.step_report import Scope
     from pipe.steps import StepReport
 
@@ -83,34 +87,45 @@ class Outcome(NamedTuple):
     text: str
 
 
-def find_pull_request(
-    bitbucket: Bitbucket, build: Build, wanted: int | Literal["auto"] | None
-) -> tuple[int | None, str]:
-    """The number of the pull request to write on; with it what to say of the choice, else why there is none.
+class Chosen(NamedTuple):
+    """The pull request to write on, with what to say of the choice; else why there is none.
+
+    `found` is there where it had to be looked for.
+    """
+
+    number: int | None
+    why: str = ""
+    found: PullRequest | None = None
+
+
+def find_pull_request(bitbucket: Bitbucket, build: Build, wanted: int | Literal["auto"] | None) -> Chosen:
+    """Choose the pull request to write on.
 
     `wanted` is the number or `auto` of the user's setting; otherwise the build knows its pull request, or has none.
     Raises BitbucketError.
     """
     number = wanted if isinstance(wanted, int) else build.pull_request
     if number is not None:
-        return number, ""
+        return Chosen(number)
     if wanted is None:
-        return None, (
+        why = (
             "this pipeline is not of a pull request. Set PULL_REQUEST_ID to its number, or to auto for the open pull "
             "request of the branch"
         )
+        return Chosen(None, why)
     if not build.branch:
-        return None, "PULL_REQUEST_ID is auto, and this build is not of a branch"
+        return Chosen(None, "PULL_REQUEST_ID is auto, and this build is not of a branch")
     found = bitbucket.open_pull_requests(build.branch)
     if not found:
-        return None, f"branch {build.branch} has no open pull request"
+        return Chosen(None, f"branch {build.branch} has no open pull request")
     here = [one for one in found if one.head and alike(one.head, build.commit)]
     chosen = (here or sorted(found, key=lambda one: one.updated, reverse=True))[0]
     if len(found) == 1:
-        return chosen.id, ""
+        return Chosen(chosen.id, "", chosen)
     numbers = ", ".join(str(one.id) for one in found)
     why = "the one at this commit" if here else "the one last updated"
-    return chosen.id, f"branch {build.branch} has several open pull requests ({numbers}): {chosen.id} is {why}"
+    why = f"branch {build.branch} has several open pull requests ({numbers}): {chosen.id} is {why}"
+    return Chosen(chosen.id, why, chosen)
 
 
 # --- where records are kept -------------------------------------------------------------------------------------------
@@ -119,8 +134,8 @@ def find_pull_request(
 class Records(Protocol):
     """Where each step's word is kept so that every step can read it. All raise BitbucketError."""
 
-    def put(self, commit: str, one: StepReport) -> None:
-        """Keep a record, over the one of the same key."""
+    def put(self, commit: str, one: StepReport) -> bool | None:
+        """Keep a record, over the one of the same key; whether there was one, None where that is not known."""
 
     def list(self, commit: str) -> tuple[StepReport, ...]:
         """All records of a commit."""
@@ -141,9 +156,9 @@ class _Kept(NamedTuple):
 class ReportRecords(_Kept):
     """Records as Code Insights reports."""
 
-    def put(self, commit: str, one: StepReport) -> None:
-        """Keep a record, over the one of the same key."""
-        self.bitbucket.put_report(commit, step_report.report(one, self.scope))
+    def put(self, commit: str, one: StepReport) -> bool | None:
+        """Keep a record, over the one of the same key; whether there was one."""
+        return self.bitbucket.put_report(commit, step_report.report(one, self.scope))
 
     def list(self, commit: str) -> tuple[StepReport, ...]:
         """All records of a commit."""
@@ -256,6 +271,8 @@ class Publisher:
         self._url, self._unless = "", ""
         self._errors: dict[str, Exception] = {}
         self._rounds, self._lost = 0, 0
+        # By its key, whether a record was there before this process put it; None where that is not known.
+        self._existed: dict[object, bool | None] = {}
         self.at: Publication
         self.in_time = True
 
@@ -361,7 +378,8 @@ class Publisher:
         commit = self.at.commit
         match call.verb:
             case Verb.PUT:
-                self._with(bitbucket).put(commit, subject)
+                existed = self._with(bitbucket).put(commit, subject)
+                self._existed.setdefault(subject.key, existed)
             case Verb.RECORDS:
                 return self._with(bitbucket).list(self._full.get(subject, subject))
             case Verb.REMOVE:
@@ -479,6 +497,20 @@ class Publisher:
             return Refusal.LOST if self._lost < _MOST_LOST else unknown
         return () if verb is Verb.RECORDS and self.at.phase is Phase.HEAD else answer
 
+    # --- annotations --------------------------------------------------------------------------------------------------
+
+    def annotate(self, one: StepReport, made: Made) -> Outcome | None:
+        """Give the step's Code Insights report these annotations; None where there is nothing to do or to say.
+
+        They come last: nobody reads them back, and nothing waits for them.
+        """
+        records = self._records
+        if not isinstance(records, ReportRecords) or one.key not in self._existed:
+            text = "they need a Code Insights report, which could not be kept"
+            return Outcome("Annotations", Result.SKIPPED, text) if made.annotations else None
+        records = records._replace(bitbucket=self._bitbucket.until(self._end))
+        return _annotated(records, self.at.commit, one, made, existed=self._existed[one.key])
+
     # --- what came of it ----------------------------------------------------------------------------------------------
 
     def comment(self) -> Outcome:
@@ -508,6 +540,12 @@ class Publisher:
             return Outcome("Comment", Result.UNCHANGED, f"up to date already{deleted} {standing[0]}{self._last_word()}")
         reason = self._unless or self._teller.nothing
         return Outcome("Comment", Result.SKIPPED, f"{reason}, and there is no earlier one to bring up to date")
+
+    @property
+    def comment_url(self) -> str | None:
+        """The address of the comment that stands, None where there is none."""
+        standing = [self._known[one.id][0].url for one in self.at.shown if one.id not in self.at.refused]
+        return self._url or next(iter(standing), None)
 
     def build_status(self) -> Outcome:
         """What became of the build status."""
@@ -545,6 +583,41 @@ class Publisher:
         if not self.in_time:
             return " (TIMEOUT came before another look: a later step or `final` has the last word)"
         return ""
+
+
+def report_alone(records: ReportRecords, commit: str, one: StepReport, made: Made) -> Iterator[Outcome]:
+    """Keep a step's report with its annotations, and nothing else; the one that it is a rerun of goes."""
+    try:
+        there = records.list(commit)
+        one = rerun(one, there)
+        existed = records.put(commit, one)
+    except BitbucketError as error:
+        yield Outcome("Code Insights report", Result.FAILED, str(error))
+        return
+    yield Outcome("Code Insights report", Result.WRITTEN, f"on {commit[:12]}")
+    if outcome := _annotated(records, commit, one, made, existed=existed):
+        yield outcome
+    own = [other for other in there if other.build == one.build and other.name == one.name]
+    for old in removable([*own, one]):
+        try:
+            records.remove(commit, old)
+        except BitbucketError as error:
+            yield Outcome("Old Code Insights report", Result.FAILED, str(error))
+
+
+def _annotated(
+    records: ReportRecords, commit: str, one: StepReport, made: Made, *, existed: bool | None
+) -> Outcome | None:
+    """Put annotations into a step's report; None where there is nothing to do or to say."""
+    key = step_report.key(one, records.scope)
+    try:
+        old = replace_annotations(records.bitbucket, commit, key, made.annotations, existed=existed)
+    except BitbucketError as error:
+        return Outcome("Annotations", Result.FAILED, str(error))
+    parts = [f"{len(made.annotations):,}"]
+    parts += [f"{made.left_out:,} more there was no room for"] if made.left_out else []
+    parts += [f"{count(old, 'old one')} deleted"] if old else []
+    return Outcome("Annotations", Result.WRITTEN, ", ".join(parts)) if made.annotations or old else None
 
 
 def _of_another_token(error: BitbucketError) -> BitbucketError:

@@ -74,6 +74,11 @@ class Redactor:
                 text = text.replace(f"file://{folder}/", "").replace(f"{folder}/", "")
             return text
 
+        ids = {task.id: self.line(task.id) for task in run.tasks}
+
+        def known(name: str) -> str:
+            return ids.get(name) or self.line(name)
+
         return replace(
             run,
             command=self.line(run.command) if run.command else None,
@@ -85,9 +90,11 @@ class Redactor:
             tasks=tuple(
                 replace(
                     task,
-                    id=self.line(task.id),
+                    id=ids[task.id],
                     target=self.line(task.target) if task.target else None,
                     output=output(task.output) if task.output else None,
+                    dependencies=tuple(map(known, task.dependencies)) if task.dependencies else task.dependencies,
+                    root=self.line(task.root) if task.root else None,
                 )
                 for task in run.tasks
             ),

@@ -57,6 +57,11 @@ class Settings:
     title: str = "Nx"
     comment: CommentMode = CommentMode.ALWAYS
     fail_on: frozenset[FailOn] = frozenset()
+    report_url: str | None = None
+    upload: bool = False
+    upload_public: bool = False
+    keep: int = 20
+    baseline: tuple[str, ...] = ()
     dry_run: bool = False
     debug: bool = False
     timeout: int = 120
@@ -87,6 +92,11 @@ _FIELDS = {
     "TITLE": "title",
     "COMMENT": "comment",
     "FAIL_ON": "fail_on",
+    "REPORT_URL": "report_url",
+    "UPLOAD": "upload",
+    "UPLOAD_PUBLIC": "upload_public",
+    "KEEP": "keep",
+    "BASELINE": "baseline",
     "DRY_RUN": "dry_run",
     "DEBUG": "debug",
     "TIMEOUT": "timeout",
@@ -98,6 +108,12 @@ _FIELDS = {
     "NX_CI_EXECUTION_ENV": "ci_execution_env",
     "NX_BRANCH": "nx_branch",
 }
+# Those that may be given as YAML lists, each with a correct one.
+_LISTS = (
+    ("NX_LOGS", "['.nx-report/*.log', 'e2e.log']"),
+    ("EXPECT", "[lint, test, e2e]"),
+    ("BASELINE", "['baseline/*.json']"),
+)
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 
 
@@ -162,7 +178,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     for name, text in variables.items():
         values[name] = _BY_NAME[name].read(text)
     listed, list_notes, problems = {}, [], []
-    for name, correct in (("NX_LOGS", "['.nx-report/*.log', 'e2e.log']"), ("EXPECT", "[lint, test, e2e]")):
+    for name, correct in _LISTS:
         texts, more_notes, more_problems = _listed(environ, name, f"Correct: {name}: {correct}")
         if texts:
             listed[name] = texts
@@ -179,8 +195,9 @@ def read(environ: Mapping[str, str]) -> Settings:
     if mistakes:
         raise Mistakes(mistakes, all_notes)
     fields = {field: values[name] for name, field in _FIELDS.items() if name in values}
-    if "NX_LOGS" in listed:
-        fields["logs"] = listed["NX_LOGS"]
+    for name, field_ in (("NX_LOGS", "logs"), ("BASELINE", "baseline")):
+        if name in listed:
+            fields[field_] = listed[name]
     fields["cloud_token"] = values.get("NX_CLOUD_AUTH_TOKEN") or values.get("NX_CLOUD_ACCESS_TOKEN")
     return Settings(credential=credential, notes=all_notes, **fields)
 
@@ -244,7 +261,7 @@ def _resembling(environ: Mapping[str, str]) -> list[str]:
     warnings = []
     squeezed = {name.replace("_", ""): name for name in _BY_NAME}
     for name in environ:
-        if name in _BY_NAME or re.fullmatch(r"(NX_LOGS|EXPECT)_(COUNT|[0-9]+)", name) or not name.isupper():
+        if name in _BY_NAME or re.fullmatch(r"(NX_LOGS|EXPECT|BASELINE)_(COUNT|[0-9]+)", name) or not name.isupper():
             continue
         near = squeezed.get(name.replace("_", ""))
         if near is None and not _OTHERS.match(name):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SKEW = 60_000  # milliseconds
 MOST_BEFORE = 2
+ARTIFACTS = "artifacts"
 
 
 class RunLine(NamedTuple):
@@ -39,12 +40,16 @@ class RunLine(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A failed task with the lines of its output that tell why; `seconds` is None where not known."""
+    """A failed task with the lines of its output that tell why; `seconds` is None where not known.
+
+    `known` says whether it fails on the destination branch too, None where that is not known.
+    """
 
     id: str
     lines: tuple[str, ...] = ()
     seconds: float | None = None
     flaky: bool = False
+    known: bool | None = None
 
 
 class StepReport(NamedTuple):
@@ -56,6 +61,9 @@ class StepReport(NamedTuple):
     index in its parallel group, from 0, and the group's size. `before` are the steps that this one is a rerun of.
     `answer` and what follows are of a REPORT: counts of tasks, `failures` and `runs` as many as there was room for,
     `elsewhere` the ids of tasks that failed in other steps as Nx Cloud knows, `command` what runs the failed again.
+    `against` is the destination branch that failures were compared with, "" where there was nothing to compare with;
+    `fixed` are tasks that fail there and succeeded here. `saved` is how many seconds of work cache hits saved. `logs`
+    is the address of the page with all logs, or ARTIFACTS where it is among the step's artifacts.
     `foreign` says that a newer version of this pipe wrote the record, of which only the answer is known.
     """
 
@@ -87,6 +95,10 @@ class StepReport(NamedTuple):
     elsewhere: tuple[str, ...] = ()
     error: str | None = None
     command: str | None = None
+    against: str = ""
+    fixed: tuple[str, ...] = ()
+    saved: float | None = None
+    logs: str = ""
     foreign: bool = False
 
     @property

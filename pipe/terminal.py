@@ -49,6 +49,37 @@ def plain(text: str) -> str:
     return "\n".join(rows)
 
 
+def coloured(text: str) -> tuple[str, str]:
+    r"""Give the text as `plain` does, but with the codes that colour it; and without those. Both have the same lines.
+
+    Of a line that is overwritten, and of a text in which the cursor goes to other lines, the colours are left out.
+    """
+    shown = text.replace("\r\n", "\n") if "\r" in text else text
+    words = _COLOUR.sub("", shown) if "\x1b" in shown else shown
+    if words.replace("\n", " ").replace("\t", " ").isprintable():
+        return shown, words
+    if _JUMP.search(words):
+        words = plain(text)
+        return words, words
+    lines = [_coloured_line(line.rstrip("\r")) for line in shown.split("\n")]
+    return "\n".join(line for line, _ in lines), "\n".join(line for _, line in lines)
+
+
+# Colours and styles (SGR), and what moves the cursor to another line.
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_JUMP = re.compile(r"(?:\x1b\[|\x9b)[0-9;]*[ABEFHJf]|\x1bc")
+
+
+def _coloured_line(line: str) -> tuple[str, str]:
+    if _MOVE.search(line):
+        words = plain(line)
+        return words, words
+    first, *parts = (_clean(part) for part in _COLOUR.split(line))
+    codes = _COLOUR.findall(line)
+    shown = first + "".join(code + part for code, part in zip(codes, parts, strict=True))
+    return shown, first + "".join(parts)
+
+
 def _clean(text: str) -> str:
     if text.isprintable():
         return text

@@ -162,6 +162,34 @@ def _split(text: str) -> Any:  # noqa: ANN401 - urllib's result type depends on 
     return parts if parts.hostname and parts.username is None else None
 
 
+PLACES = ("build", "run", "step", "commit", "branch", "report")
+
+
+def _template(text: str) -> str:
+    """An address with `{build}` and the like in it."""
+    names = re.findall(r"\{([^{}]*)\}", text)
+    if unknown := [name for name in names if name not in PLACES]:
+        known = ", ".join(f"{{{name}}}" for name in PLACES)
+        raise ValueError(f"holds {{{unknown[0][:20]}}}, which is none of {known}")
+    plain = re.sub(r"\{[^{}]*\}", "x", text)
+    if "{" in plain or "}" in plain or "#" in plain:
+        raise ValueError("is not an address with names in braces and without a #")
+    _url(plain)
+    return text
+
+
+def _upload(text: str) -> bool:
+    if text != "downloads":
+        raise ValueError("is not downloads, the one place that there is")
+    return True
+
+
+def _keep(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= 1000:  # noqa: PLR2004
+        raise ValueError("is not a whole number from 1 to 1000")
+    return int(text)
+
+
 def _report_id(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}", text):
         raise ValueError("may hold letters, digits and . _ - only, 30 characters at most")
@@ -335,6 +363,34 @@ VARIABLES = (
         "`failed-tasks, delivery-errors`",
         "failed-tasks",
         "nothing",
+    ),
+    Variable(
+        "REPORT_URL",
+        _template,
+        "Where you publish `.nx-report/report.html`: then each failed task's log is linked. `{build}`, `{run}`, "
+        "`{step}`, `{commit}`, `{branch}` and `{report}` stand for what they say",
+        "https://ci.example.com/{branch}/{build}/{step}.html",
+    ),
+    Variable(
+        "UPLOAD",
+        _upload,
+        "`downloads` puts the page into the repository's Downloads; needs a token that may write to the repository",
+        "downloads",
+    ),
+    Variable(
+        "UPLOAD_PUBLIC",
+        _boolean,
+        "Upload also where the repository is not known to be private: everybody can read all logs then",
+        "'true'",
+        "false",
+    ),
+    Variable("KEEP", _keep, "How many builds' pages stay in the Downloads, 1 to 1000", "'20'", "20"),
+    Variable(
+        "BASELINE",
+        _logs,
+        "Files or globs with `report.json` of earlier builds, or `downloads`: from five builds on tells what is "
+        "slower, and what the cache saved",
+        "baseline/*.json",
     ),
     Variable("DRY_RUN", _boolean, "Print everything, write nothing; needs no token", "'true'", "false"),
     Variable(

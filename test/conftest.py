@@ -17,6 +17,7 @@ import pytest
 
 from pipe.clock import Clock
 from test.sandbox import Sandbox
+from test.sandbox.seed import BASE, BEFORE
 from test.workspaces import exit_code, lay_out, variables
 
 if TYPE_CHECKING:
@@ -159,7 +160,14 @@ class Step:
         return [report.external_id for report in self.sandbox.repository.reports_of_commit(commit)]
 
     def calls(self) -> list[str]:
-        """Method and the end of the path of each request so far; the list starts anew."""
+        """Method and the end of the path of each request so far; the list starts anew.
+
+        Those for the baseline, which come before anything is written, are left out.
+        """
+        return [call for call in self.all_calls() if not any(one[:12] in call for one in (BASE, BEFORE))]
+
+    def all_calls(self) -> list[str]:
+        """The same with those for the baseline."""
         calls = [f"{one.method} {one.path.split('/acme/shop/')[1]}" for one in self.sandbox.requests]
         self.sandbox.requests.clear()
         return calls

@@ -114,7 +114,7 @@ def variables(clone: Path, own: Mapping[str, str], *, short: bool = False) -> di
     unsure = {
         "BITBUCKET_PR_ID": "17",
         "BITBUCKET_PR_DESTINATION_BRANCH": "main",
-        "BITBUCKET_PR_DESTINATION_COMMIT": "0c5d2e7f9a1b",
+        "BITBUCKET_PR_DESTINATION_COMMIT": "9be2d410c7a8",
         "BITBUCKET_EXIT_CODE": "1",
         "BITBUCKET_PARALLEL_STEP": "0",
         "BITBUCKET_PARALLEL_STEP_COUNT": "1",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from pipe.model import BuildStatus, Comment, PullRequest, Report
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+    from pipe.model import Annotation, BuildStatus, Comment, Download, PullRequest, Report
+
+# Bitbucket Cloud's limits (https://developer.atlassian.com/cloud/bitbucket/rest/api-group-reports/).
+ANNOTATIONS_AT_ONCE, MOST_ANNOTATIONS = 100, 1000
 
 
 class Bitbucket(Protocol):
@@ -45,14 +51,40 @@ class Bitbucket(Protocol):
     def build_statuses(self, commit: str) -> list[BuildStatus]:
         """All build statuses of a commit."""
 
-    def put_report(self, commit: str, report: Report) -> None:
-        """Make or replace the Code Insights report of that key on a commit."""
+    def put_report(self, commit: str, report: Report) -> bool | None:
+        """Make or replace the Code Insights report of that key; whether it was there, None where that is not said."""
 
-    def reports(self, commit: str) -> list[Report]:
-        """All Code Insights reports of a commit, whoever wrote them."""
+    def reports(self, commit: str, *, pages: int | None = None) -> list[Report]:
+        """All Code Insights reports of a commit, whoever wrote them; those of the first `pages` where that is given."""
 
     def delete_report(self, commit: str, key: str) -> None:
-        """Delete the Code Insights report of that key, if it is there."""
+        """Delete the Code Insights report of that key with its annotations, if it is there."""
+
+    def annotations(self, commit: str, key: str) -> list[str]:
+        """The ids of all annotations of a report."""
+
+    def put_annotations(self, commit: str, key: str, annotations: Sequence[Annotation]) -> None:
+        """Make or replace annotations of a report, each by its id: at most ANNOTATIONS_AT_ONCE, at least one."""
+
+    def delete_annotation(self, commit: str, key: str, annotation: str) -> None:
+        """Delete the annotation of that id, if it is there."""
 
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""
+
+    def commit(self, commit: str) -> tuple[str, str | None]:
+        """The 40 characters of a commit's hash, and of its first parent's, None where it has none."""
+
+
+@runtime_checkable
+class Downloads(Protocol):
+    """A repository's Downloads, which Bitbucket Cloud alone has. Every verb raises BitbucketError, as above."""
+
+    def downloads(self) -> list[Download]:
+        """All files there, whoever put them there."""
+
+    def upload(self, name: str, file: BinaryIO) -> None:
+        """Put a file there, over the one of that name; each try reads `file` from its beginning."""
+
+    def delete_download(self, name: str) -> None:
+        """Delete the file of that name, if it is there."""

@@ -12,19 +12,26 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pipe.bitbucket.errors import AnswerLost, NotFound, Rejected
-from pipe.model import BuildState, BuildStatus, Comment, PullRequest, Report, ReportResult
+from pipe.model import BuildState, BuildStatus, Comment, Download, PullRequest, Report, ReportResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
 
     from pipe.bitbucket.http import Http
+    from pipe.model import Annotation
 
 # 100 is the most that comments allow, 50 the most that the list of pull requests allows.
 _COMMENTS_PER_PAGE, _PULL_REQUESTS_PER_PAGE, _PAGES = "100", "50", 200
 _COMMENT_FIELDS = (
     "next,values.id,values.type,values.content.raw,values.deleted,values.inline,values.user.uuid,values.links.html.href"
 )
-_PULL_REQUEST_FIELDS = "id,state,updated_on,source.branch.name,source.commit.hash,links.html.href"
+_PULL_REQUEST_FIELDS = (
+    "id,state,updated_on,source.branch.name,source.commit.hash,destination.branch.name,destination.commit.hash,"
+    "links.html.href"
+)
+_TIMES = ("created", "updated")
+_ANNOTATION_FIELDS = "next,values.external_id,values.uuid"
 _REPORT_FIELDS = "next," + ",".join(
     f"values.{name}" for name in ("external_id", "title", "details", "result", "link", "data")
 )
@@ -128,8 +135,12 @@ class Cloud:
         found = map(_build_status, self._pages(f"/commit/{commit}/statuses", "build statuses", params))
         return [status for status in found if status]
 
-    def put_report(self, commit: str, report: Report) -> None:
-        """Make or replace the Code Insights report of that key on a commit: a PUT, so it can be repeated."""
+    def put_report(self, commit: str, report: Report) -> bool | None:
+        """Make or replace the Code Insights report of that key on a commit: a PUT, so it can be repeated.
+
+        Whether it was there is told by the answer's times, which are equal for a new one. An answer that was lost and
+        a repetition of the same content can make it look the other way, so this says no more than where to look.
+        """
         body: dict[str, object] = {
             "title": report.title,
             "details": report.details,
@@ -140,12 +151,14 @@ class Cloud:
         }
         if report.link:
             body["link"] = report.link
-        self._http.request("PUT", self._report(commit, report.key), "record", json=body)
+        answer = self._http.request("PUT", self._report(commit, report.key), "record", json=body)
+        created, updated = (answer.get(f"{name}_on") if isinstance(answer, dict) else None for name in _TIMES)
+        return created != updated if isinstance(created, str) and isinstance(updated, str) else None
 
-    def reports(self, commit: str) -> list[Report]:
-        """All Code Insights reports of a commit, whoever wrote them."""
+    def reports(self, commit: str, *, pages: int | None = None) -> list[Report]:
+        """All Code Insights reports of a commit, whoever wrote them; those of the first `pages` where that is given."""
         params = {"pagelen": _COMMENTS_PER_PAGE, "fields": _REPORT_FIELDS}
-        found = map(_report, self._pages(f"/commit/{commit}/reports", "records", params))
+        found = map(_report, self._pages(f"/commit/{commit}/reports", "records", params, pages))
         return [report for report in found if report]
 
     def delete_report(self, commit: str, key: str) -> None:
@@ -153,15 +166,54 @@ class Cloud:
         with suppress(NotFound):
             self._http.request("DELETE", self._report(commit, key), "old record")
 
+    def annotations(self, commit: str, key: str) -> list[str]:
+        """The ids of all annotations of a report: the writer's own, Bitbucket's where it has none."""
+        params = {"pagelen": _COMMENTS_PER_PAGE, "fields": _ANNOTATION_FIELDS}
+        path = f"/commit/{commit}/reports/{quote(key, safe='')}/annotations"
+        ids = (value.get("external_id") or value.get("uuid") for value in self._pages(path, "annotations", params))
+        return [found for found in ids if isinstance(found, str)]
+
+    def put_annotations(self, commit: str, key: str, annotations: Sequence[Annotation]) -> None:
+        """Make or replace annotations, each by its id, so that the request can be repeated."""
+        body = list(map(_annotation_body, annotations))
+        self._http.request("POST", f"{self._report(commit, key)}/annotations", "annotations", json=body)
+
+    def delete_annotation(self, commit: str, key: str, annotation: str) -> None:
+        """Delete the annotation of that id, if it is there."""
+        with suppress(NotFound):
+            path = f"{self._report(commit, key)}/annotations/{quote(annotation, safe='')}"
+            self._http.request("DELETE", path, "old annotation")
+
+    def downloads(self) -> list[Download]:
+        """All files in the repository's Downloads; one without a name is none."""
+        found = map(_download, self._pages("/downloads", "list of downloads", {"pagelen": _COMMENTS_PER_PAGE}))
+        return [download for download in found if download]
+
+    def upload(self, name: str, file: BinaryIO) -> None:
+        """Put a file into the repository's Downloads: it replaces the one of that name, so it can be repeated."""
+        self._http.upload(f"{self._base}/downloads", "upload", name, file)
+
+    def delete_download(self, name: str) -> None:
+        """Delete a file from the repository's Downloads, if it is there."""
+        with suppress(NotFound):
+            self._http.request("DELETE", f"{self._base}/downloads/{quote(name, safe='')}", "old download")
+
     def _report(self, commit: str, key: str) -> str:
         return f"{self._base}/commit/{commit}/reports/{quote(key, safe='')}"
 
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""
-        found = str(self._get(f"/commit/{commit}", f"commit {commit}").get("hash", ""))
+        return self.commit(commit)[0]
+
+    def commit(self, commit: str) -> tuple[str, str | None]:
+        """The 40 characters of a commit's hash, and of its first parent's, None where it has none."""
+        answer = self._get(f"/commit/{commit}", f"commit {commit}")
+        found, parents = str(answer.get("hash", "")), answer.get("parents")
         if not re.fullmatch("[0-9a-f]{40}", found) or not found.startswith(commit):
             raise Rejected(f"commit {commit}: the answer does not name it")
-        return found
+        first = parents[0] if isinstance(parents, list) and parents else None
+        parent = str(first.get("hash", "")) if isinstance(first, dict) else ""
+        return found, parent if re.fullmatch("[0-9a-f]{40}", parent) else None
 
     def _get(self, path: str, what: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         answer = self._http.request("GET", self._base + path, what, params=params)
@@ -169,14 +221,17 @@ class Cloud:
             raise Rejected(f"{what}: the answer is not what Bitbucket sends. Check BITBUCKET_API_URL")
         return answer
 
-    def _pages(self, path: str, what: str, params: dict[str, str]) -> Iterator[dict[str, Any]]:
-        """Every value of a paged list. `next` is opaque, and followed only below the API's own address."""
+    def _pages(self, path: str, what: str, params: dict[str, str], most: int | None = None) -> Iterator[dict[str, Any]]:
+        """Every value of a paged list, or of its first `most` pages.
+
+        `next` is opaque, and followed only below the API's own address.
+        """
         page = self._get(path, what, params)
         seen: set[str] = set()
-        for _ in range(_PAGES):
+        for number in range(1, _PAGES + 1):
             yield from _values(page, what)
             following = str(page.get("next") or "")
-            if not following or following in seen:
+            if not following or following in seen or number == most:
                 return
             seen.add(following)
             page = self._http.request("GET", following, what)
@@ -197,7 +252,7 @@ def _values(page: Any, what: str) -> list[dict[str, Any]]:  # noqa: ANN401 - JSO
 
 def _pull_request(value: dict[str, Any]) -> PullRequest:
     number = _id(value)
-    source = _at(value, "source")
+    source, destination = _at(value, "source"), _at(value, "destination")
     state = str(value.get("state", ""))
     return PullRequest(
         id=number,
@@ -207,6 +262,8 @@ def _pull_request(value: dict[str, Any]) -> PullRequest:
         branch=str(_at(source, "branch").get("name", "")),
         updated=str(value.get("updated_on", "")),
         url=str(_at(_at(value, "links"), "html").get("href", "")),
+        destination=str(_at(destination, "branch").get("name", "")),
+        base=str(_at(destination, "commit").get("hash", "")),
     )
 
 
@@ -255,6 +312,33 @@ def _report(value: dict[str, Any]) -> Report | None:
             if isinstance(said := one.get("value"), str | int | float | bool)
         ),
     )
+
+
+def _annotation_body(one: Annotation) -> dict[str, object]:
+    body: dict[str, object] = {
+        "external_id": one.id,
+        "annotation_type": one.kind.value,
+        "severity": one.severity.value,
+        "path": one.path,
+        "summary": one.summary,
+    }
+    if one.line is not None:
+        body["line"] = one.line
+    if one.details:
+        body["details"] = one.details
+    if one.failed:
+        body["result"] = "FAILED"
+    if one.link:
+        body["link"] = one.link
+    return body
+
+
+def _download(value: dict[str, Any]) -> Download | None:
+    """A download, None for what has no name. The OpenAPI file has no schema of it: nothing else is relied on."""
+    name, size, created = value.get("name"), value.get("size"), value.get("created_on")
+    if not isinstance(name, str):
+        return None
+    return Download(name, size if isinstance(size, int) else None, created if isinstance(created, str) else "")
 
 
 def _id(value: dict[str, Any]) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from copy import copy
+from os import SEEK_END
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import requests
 from urllib3.util.retry import Retry
@@ -23,14 +25,15 @@ from pipe.bitbucket.errors import (
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
 
     from pipe.clock import Clock
     from pipe.settings import Credential
 
 _TRIES = 6
-_CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 30.0
+_PIECE = 1 << 16
 # Carried out or not, these are worth another try: too many requests, and a server that is not well.
 _TRY_AGAIN = {429, 500, 502, 503, 504}
 
@@ -42,7 +45,9 @@ class Http:
     may make requests at once. `deadline` is in the clock's monotonic seconds.
     """
 
-    def __init__(self, origin: str, credential: Credential, clock: Clock, debug: Callable[[str], None]) -> None:
+    connect_seconds = 10.0
+
+    def __init__(self, origin: str, credential: Credential | None, clock: Clock, debug: Callable[[str], None]) -> None:
         self.origin = origin
         self.deadline = float("inf")
         self._credential = credential
@@ -52,8 +57,9 @@ class Http:
         # What the environment says of proxies and certificates, read once: requests does it for every request.
         found = self._session.merge_environment_settings(origin, {}, None, None, None)
         self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        # Nor is a .netrc looked into, which would sign what is not signed here.
         self._session.trust_env = False
-        self._session.auth = _sign(credential)
+        self._session.auth = _sign(credential) if credential else None
         self._session.headers["Accept"] = "application/json"
 
     def until(self, deadline: float) -> Http:
@@ -81,13 +87,33 @@ class Http:
             BitbucketError: one of its kinds.
 
         """
+        options: dict[str, Any] = {"json": json, "params": params}
+        response = self._answer(method, path, what, lambda: options, repeatable=repeatable)
+        return _json(response, what, AnswerLost if not repeatable else Rejected)
+
+    def upload(self, path: str, what: str, name: str, file: BinaryIO) -> None:
+        """Send a file, from its beginning at each try, as the form field `files`; it is never held in memory.
+
+        `name` is what the file is called there: letters, digits and `._-`. Raises BitbucketError as `request` does.
+        """
+
+        def options() -> dict[str, Any]:
+            form = _Form(name, file)
+            return {"data": form, "headers": {"Content-Type": form.content_type}}
+
+        self._answer("POST", path, what, options, repeatable=True)
+
+    def _answer(
+        self, method: str, path: str, what: str, options: Callable[[], dict[str, Any]], *, repeatable: bool
+    ) -> requests.Response:
+        """Make a request until it is answered with a success, or raise. `options` are the session's, for each try."""
         url = path if "://" in path else self.origin + path
         if not url.startswith(self.origin + "/") or "/../" in url:
             raise Rejected(f"{what}: Bitbucket named an address outside {self.origin}, which is not followed")
         policy = Retry(total=_TRIES, backoff_factor=1.0, backoff_jitter=1.0, backoff_max=30.0)
         while True:
             try:
-                return self._attempt(method, url, what, json=json, params=params, repeatable=repeatable)
+                return self._attempt(method, url, what, options(), repeatable=repeatable)
             except Unavailable as problem:
                 policy = policy.increment(method)
                 wait = problem.wait or policy.get_backoff_time() or 1.0
@@ -96,8 +122,8 @@ class Http:
             self._clock.sleep(wait)
 
     def _attempt(
-        self, method: str, url: str, what: str, *, json: object, params: dict[str, str] | None, repeatable: bool
-    ) -> Any:  # noqa: ANN401 - JSON
+        self, method: str, url: str, what: str, options: dict[str, Any], *, repeatable: bool
+    ) -> requests.Response:
         """Make a request once."""
         started = self._clock.monotonic()
         left = self.deadline - started
@@ -107,17 +133,16 @@ class Http:
             response = self._session.request(
                 method,
                 url,
-                json=json,
-                params=params,
-                timeout=(min(_CONNECT_SECONDS, left), min(_ANSWER_SECONDS, left)),
+                timeout=(min(self.connect_seconds, left), min(_ANSWER_SECONDS, left)),
                 allow_redirects=False,
+                **options,
             )
         except requests.RequestException as error:
             self._debug(f"{method} {_path(url)}: {type(error).__name__} after {self._clock.monotonic() - started:.2f}s")
             raise self._unanswered(error, what, repeatable=repeatable) from None
         self._debug(f"{method} {_path(url)}: {response.status_code} in {self._clock.monotonic() - started:.2f}s")
         if response.ok and not response.is_redirect:
-            return _json(response, what, AnswerLost if not repeatable else Rejected)
+            return response
         raise self._failed(response, what, repeatable=repeatable)
 
     def _unanswered(self, error: requests.RequestException, what: str, *, repeatable: bool) -> BitbucketError:
@@ -165,7 +190,7 @@ class Http:
 
     def _hint(self) -> str:
         """What to check where a token is not accepted."""
-        if self._credential.user is None:
+        if self._credential is None or self._credential.user is None:
             return "Check that BITBUCKET_ACCESS_TOKEN is an access token of this repository, project or workspace"
         if not self._credential.user_is_email:
             return (
@@ -214,19 +239,24 @@ def _json(response: requests.Response, what: str, kind: type[BitbucketError]) ->
 
 
 def _error(response: requests.Response) -> dict[str, Any]:
-    """The `error` object of Bitbucket's JSON errors, else an empty one: other bodies are never shown."""
+    """The `error` object of Bitbucket's JSON errors, else an empty one: other bodies are never shown.
+
+    Some are flat (`{"code": 400, "message": "Bulk upload supports a maximum of /100 annotations."}`, mc1arke#209).
+    """
     try:
         content = response.json()
     except ValueError:
         return {}
-    error = content.get("error") if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        return {}
+    error = content.get("error", content)
     return error if isinstance(error, dict) else {}
 
 
 def _said(response: requests.Response) -> str:
     """Bitbucket's own words from a JSON error, with the fields it names, in one short line."""
     error = _error(response)
-    words = [str(error.get("message", ""))]
+    words = [said if isinstance(said := error.get("message"), str) else ""]
     fields = error.get("fields")
     if isinstance(fields, dict):
         words += [f"{name}: {text[0] if isinstance(text, list) and text else text}" for name, text in fields.items()]
@@ -247,3 +277,33 @@ def _seconds(response: requests.Response) -> float | None:
 
 def _path(url: str) -> str:
     return "/" + url.split("://", 1)[-1].partition("/")[2]
+
+
+class _Form:
+    """A form with one file (RFC 7578), read while it is sent: requests takes it for a stream of a known length."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        boundary = uuid4().hex
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self._file = file
+        self._head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        ).encode()
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self._size = file.seek(0, SEEK_END)
+
+    def __len__(self) -> int:
+        return len(self._head) + self._size + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        self._file.seek(0)
+        left = self._size
+        while left:
+            piece = self._file.read(min(left, _PIECE))
+            if not piece:
+                raise OSError("the file has become shorter")  # what is announced has to be sent
+            left -= len(piece)
+            yield piece
+        yield self._tail

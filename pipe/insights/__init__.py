@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from pipe.insights.latest import latest
 from pipe.model import Run, RunStatus, Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -77,14 +78,8 @@ def summarise(
     where steps of it are still running, a later report tells of them.
     """
     others = _other_runs(execution)
-    last, failures = {}, {}
-    for run in runs:
-        for task in run.tasks:
-            if task.status is TaskStatus.NOT_RUN and task.id in last:
-                continue  # it has a result from another run
-            last[task.id] = task
-            if task.status is TaskStatus.FAILURE:
-                failures[task.id] = task
+    last = latest(runs)
+    failures = {task.id: task for run in runs for task in run.by_status(TaskStatus.FAILURE)}
     named = [task for task in last.values() if task.status is not TaskStatus.NOT_RUN]
     retried = tuple(name for name in failures if last[name].status is TaskStatus.SUCCESS and exit_code == "0")
     own = len(failures)

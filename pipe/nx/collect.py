@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,13 +14,14 @@ from pipe.nx.sources import BuildSteps, Search
 from pipe.nx.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pipe.build import Build
     from pipe.checkout import Checkout
-    from pipe.model import CIPipelineExecution, Hint, Run
+    from pipe.model import CIPipelineExecution, Hint, Run, TaskStatus
     from pipe.nx.join import Joined
+    from pipe.nx.record import Keep
     from pipe.settings import Settings
 
 
@@ -34,7 +35,8 @@ class Collection:
     `runs` are this step's, `execution` what Nx Cloud knows of the whole pipeline besides. `looked_in` names the places
     that were searched, `ignored` what was there and does not count, with the reason, `hints` what to add so that the
     next build shows more. `nx` is how people start Nx here. `nx_may_have_run` says, where no run was found, that this
-    is no proof that nx did not run.
+    is no proof that nx did not run. `outcomes` has how tasks with the hashes of these runs have ended, by Nx's task
+    history.
     """
 
     runs: tuple[Run, ...] = ()
@@ -47,6 +49,7 @@ class Collection:
     nx: str = "npx nx"
     last_run_only: bool = False
     nx_may_have_run: bool = False
+    outcomes: Mapping[str, frozenset[TaskStatus]] = field(default_factory=dict)
 
 
 class Of(NamedTuple):
@@ -93,17 +96,22 @@ class Collector:
         self._workspace = Workspace.find(checkout, settings.workspace_dir, working_directory)
         self._roots = tuple(dict.fromkeys((self._workspace.root, checkout.root)))
         self._bases = tuple(dict.fromkeys((working_directory, *self._roots)))
+        self._history = [os.path.join(root, name) for root in self._roots for name in FOLDERS]
         self._stopped = True
 
-    def read(self) -> None:
-        """Read all sources, the most exact first; what was read stays where this is stopped by an exception."""
+    def read(self, keep: Keep | None = None) -> None:
+        """Read all sources, the most exact first; what was read stays where this is stopped by an exception.
+
+        Every task's output goes to `keep`, whose answer is the task's log.
+        """
         search = self._search
+        search.keep = keep
         search.read_records(self._bases)
         directories = _cache_directories(search, self._workspace, self._settings.cache_directory)
         search.read_last(directories)
         search.read_logs(self._settings.logs, self._bases, self._hosts)
         if not search.of(Kind.RECORD):
-            search.read_history([os.path.join(root, name) for root in self._roots for name in FOLDERS], directories)
+            search.read_history(self._history, directories)
         self._stopped = False
 
     def collection(
@@ -132,7 +140,9 @@ class Collector:
         whole = self._whole(runs, groups[NOBODY], execution)
         left = iter(runs)
         found = {
-            of: Collection(runs=tuple(islice(left, len(group))), workspace=whole.workspace, nx=whole.nx)
+            of: Collection(
+                runs=tuple(islice(left, len(group))), workspace=whole.workspace, nx=whole.nx, outcomes=whole.outcomes
+            )
             for of, group in groups.items()
             if of != NOBODY
         }
@@ -187,6 +197,7 @@ class Collector:
             workspace=self._workspace.root,
             nx=self._workspace.command,
             last_run_only=Kind.RUN_JSON in kinds and not kinds & {Kind.RECORD, Kind.LOG},
+            outcomes=search.outcomes(self._history, {task.hash for run in runs for task in run.tasks if task.hash}),
             nx_may_have_run=not runs and (self._stopped or hints.is_out_of_sight(self._workspace, search)),
         )
 

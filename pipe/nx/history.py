@@ -19,6 +19,7 @@ of such files: with limits on what a value and the whole reading may take, and f
 from __future__ import annotations
 
 import struct
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,7 +27,7 @@ from pipe.model import CacheStatus, TaskStatus
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 # Where the database lies, from the workspace: the usual folder, and that of lerna without nx.json. Before them come the
 # values of NX_WORKSPACE_DATA_DIRECTORY, else NX_PROJECT_GRAPH_CACHE_DIRECTORY, where they are set.
@@ -87,6 +88,38 @@ def read(database: bytes, wal: bytes = b"", since: datetime | None = None) -> tu
             line, without a word of the file.
 
     """
+    with _opened(database, wal) as (connection, size):
+        found = _attempts(connection, size, 0 if since is None else int(since.timestamp() * 1000))
+    return tuple(sorted(found, key=lambda each: each.end))
+
+
+def outcomes(database: bytes, wal: bytes, hashes: Collection[str]) -> dict[str, frozenset[TaskStatus]]:
+    """Read how tasks of these hashes have ended, whenever that was: every status but not-run that the history has.
+
+    A hash of which it has none is left out. A hash stands for a task with all its inputs: one with a success and a
+    failure is flaky. A cache hit is a success. Only the newest ATTEMPTS_LIMIT attempts of all tasks are looked at.
+
+    Raises:
+        ValueError: as `read` does.
+
+    """
+    wanted = frozenset(hashes)
+    found: dict[str, set[TaskStatus]] = {}
+    with _opened(database, wal) as (connection, size):
+        connection.set_progress_handler(lambda: 1, _READ_STEPS)
+        rows = connection.execute(
+            "SELECT hash, status, code FROM task_history ORDER BY rowid DESC LIMIT ?", (ATTEMPTS_LIMIT,)
+        )
+        for hash_, word, code in _bounded(rows, size):
+            status = _ended(word, code)[0]
+            if hash_ in wanted and isinstance(hash_, str) and status is not TaskStatus.NOT_RUN:
+                found.setdefault(hash_, set()).add(status)
+    return {hash_: frozenset(statuses) for hash_, statuses in found.items()}
+
+
+@contextmanager
+def _opened(database: bytes, wal: bytes) -> Iterator[tuple[sqlite3.Connection, int]]:
+    """Open the database in memory and check it; with its size in bytes. What SQLite raises becomes a ValueError."""
     import sqlite3  # noqa: PLC0415 - seldom there, and slow to import
 
     content = _merged(database, wal)
@@ -95,14 +128,13 @@ def read(database: bytes, wal: bytes = b"", since: datetime | None = None) -> tu
     try:
         connection.deserialize(content)
         _check(connection)
-        found = _attempts(connection, len(content), 0 if since is None else int(since.timestamp() * 1000))
+        yield connection, len(content)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         # Nothing of SQLite's message: it may quote the file, and then need not even be UTF-8.
         interrupted = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
         raise ValueError("takes too much work to read" if interrupted else "is damaged") from None
     finally:
         connection.close()
-    return tuple(sorted(found, key=lambda each: each.end))
 
 
 def _check(connection: sqlite3.Connection) -> None:
@@ -165,11 +197,16 @@ def _attempt(row: tuple[object, ...], names: Mapping[object, tuple[str, str, str
     ended = _time(end)
     if hash_ not in names or ended is None:
         return None
-    code = code if isinstance(code, int) else None
-    status, cache = _RESULTS.get(str(word), (TaskStatus.SUCCESS if code == 0 else TaskStatus.FAILURE, None))
-    if status is TaskStatus.SUCCESS and code not in (0, None):
-        status = TaskStatus.FAILURE  # the worst that either says
-    return Attempt(*names[hash_], status, code, cache, _time(start), ended)
+    return Attempt(*names[hash_], *_ended(word, code), _time(start), ended)
+
+
+def _ended(word: object, code: object) -> tuple[TaskStatus, int | None, CacheStatus | None]:
+    """How an attempt ended: the worst that word and exit code say, the code, and where the result came from."""
+    number = code if isinstance(code, int) else None
+    status, cache = _RESULTS.get(str(word), (TaskStatus.SUCCESS if number == 0 else TaskStatus.FAILURE, None))
+    if status is TaskStatus.SUCCESS and number not in (0, None):
+        status = TaskStatus.FAILURE
+    return status, number, cache
 
 
 def _time(value: object) -> datetime | None:

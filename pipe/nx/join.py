@@ -185,6 +185,9 @@ def _tasks(parts: Sequence[Part]) -> tuple[Task, ...]:
 
 
 def _join_tasks(known: Task, other: Task, kind: Kind) -> Task:
+    output = _output(known, other, kind)
+    # Of two attempts at a task the log is the one's whose output counts.
+    another = output is not None and output == other.output != known.output
     return Task(
         id=known.id,
         status=max(known.status, other.status, key=_SEVERITY.__getitem__),
@@ -194,8 +197,12 @@ def _join_tasks(known: Task, other: Task, kind: Kind) -> Task:
         start=known.start or other.start,
         end=known.end or other.end,
         hash=known.hash or other.hash,
-        output=_output(known, other, kind),
+        output=output,
         flaky=known.flaky or other.flaky,
+        log=(other.log or known.log) if another else (known.log or other.log),
+        cacheable=other.cacheable if known.cacheable is None else known.cacheable,
+        dependencies=other.dependencies if known.dependencies is None else known.dependencies,
+        root=known.root or other.root,
     )
 
 

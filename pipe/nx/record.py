@@ -17,13 +17,19 @@ from pipe.model import CacheStatus, Run, RunStatus, Task, TaskStatus, result_of
 from pipe.nx.values import moment, target, text, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pipe.model import Log
+
+    # Keeps an output, of a task that failed or not.
+    Keep = Callable[[str, bool], Log | None]
 
     # A line of a file; of a long one its head, how many bytes are left out, and its tail.
     Line = tuple[bytes, int, bytes]
 
 MAJOR = 1
 _UUID_LIMIT = 64  # characters; a UUID in braces has 38
+_WHOLE = 1 << 30  # more than any output has
 _SHORT_OUTPUT = 4 << 10  # characters of an output where there is no room for more
 _OUTPUT_FIELD = b',"output":"'
 _STATUS = {
@@ -95,10 +101,11 @@ def header(line: Line, source: str) -> Header:
     return Header(text(content.get("id")) or "", _identity(content.get("build")), text(content.get("inside")), run)
 
 
-def read(start: Header, lines: Iterable[Line], room: int) -> tuple[Run, str | None]:
+def read(start: Header, lines: Iterable[Line], room: int, keep: Keep | None = None) -> tuple[Run, str | None]:
     """Read the lines after the first: the run, and what is wrong with the file where something is.
 
-    Failed tasks keep their output, whole ones of `room` characters together, of each after that the ends.
+    Failed tasks keep their output, whole ones of `room` characters together, of each after that the ends. Every output
+    goes to `keep`.
 
     Never raises for what they hold: a line that makes no sense is counted and left out. A record that is not whole is
     `cut`: what it does not show may have failed, so its state is FAILED or IN_PROGRESS.
@@ -108,7 +115,7 @@ def read(start: Header, lines: Iterable[Line], room: int) -> tuple[Run, str | No
     for line in lines:
         content = _torn(*line) if line[1] else _object(line[0])
         kind = content.get("type") if content else None
-        task = _task(content, room) if content and kind == "task" else None
+        task = _task(content, room, keep) if content and kind == "task" else None
         if task is not None:
             room -= len(task.output or "")
             tasks.append(task)
@@ -142,7 +149,7 @@ def _run(run: Run, tasks: list[Task], *, cut: bool) -> Run:
     )
 
 
-def _task(content: Mapping[str, Any], room: int) -> Task | None:
+def _task(content: Mapping[str, Any], room: int, keep: Keep | None) -> Task | None:
     name = text(content.get("id"))
     if name is None:
         return None
@@ -151,6 +158,8 @@ def _task(content: Mapping[str, Any], room: int) -> Task | None:
     status = _STATUS.get(str(content.get("status"))) or (TaskStatus.FAILURE if code != 0 else TaskStatus.SUCCESS)
     if status is TaskStatus.SUCCESS and code:
         status = TaskStatus.FAILURE
+    failed = status is TaskStatus.FAILURE
+    dependencies = content.get("dependencies")
     return Task(
         id=name,
         status=status,
@@ -160,7 +169,11 @@ def _task(content: Mapping[str, Any], room: int) -> Task | None:
         start=moment(content.get("start")),
         end=moment(content.get("end")),
         hash=text(content.get("hash")),
-        output=_output(content, room) if status is TaskStatus.FAILURE else None,
+        output=_output(content, room) if failed else None,
+        log=keep(output, failed) if keep and (output := _output(content, _WHOLE)) else None,
+        cacheable=value if isinstance(value := content.get("cacheable"), bool) else None,
+        dependencies=tuple(filter(text, dependencies)) if isinstance(dependencies, list) else None,
+        root=text(content.get("projectRoot")),
     )
 
 

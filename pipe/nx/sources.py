@@ -20,10 +20,11 @@ from pipe.nx.join import Kind, Source
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pipe.build import Build
     from pipe.checkout import Checkout
+    from pipe.nx.record import Keep
 
 RECORDS = (".nx-report/*.jsonl", ".nx-report/*.jsonl.part")
 DEFAULT_LOGS = ".nx-report/*.log"
@@ -104,7 +105,7 @@ class Search:
     `looked_in` names the places, `ignored` what was there and does not count, with the reason, `notes` what else there
     is to say, `found` what was read, as far as the search has come. `cloned` is when this build made the clone.
     `unreadable` says that a source cannot be read, and `records` how many records there are, of whichever build.
-    `steps` is there where every step of the build counts; else this one alone does.
+    `steps` is there where every step of the build counts; else this one alone does. Every output goes to `keep`.
     """
 
     checkout: Checkout
@@ -117,6 +118,7 @@ class Search:
     unreadable: bool = False
     found: list[Source] = field(default_factory=list)
     steps: BuildSteps | None = None
+    keep: Keep | None = None
 
     def ignore(self, path: str, why: str) -> None:
         """Say why a file does not count."""
@@ -203,7 +205,7 @@ class Search:
         if head.id and seen.setdefault(head.id, name) != name:
             self.ignore(path, f"is a copy of {seen[head.id]}")
             return head, None
-        run, problem = record.read(head, lines, room)
+        run, problem = record.read(head, lines, room, self.keep)
         if problem:
             self.notes.append(f"{name}: {problem}")
         return head, run
@@ -256,14 +258,19 @@ class Search:
             self.found.append(Source(Kind.RUN_JSON, run.sources[0], (self._with_outputs(run, [directory]),)))
 
     def _with_outputs(self, run: Run, directories: Sequence[str]) -> Run:
-        """The run with the outputs of its failed tasks, which lie in a cache directory under the task's hash."""
+        """The run with its tasks' outputs, which lie in a cache directory under the task's hash."""
         tasks, held = [], 0
         for task in run.tasks:
-            output = task.output
-            if output is None and task.status is TaskStatus.FAILURE:
-                output = self._output(task, directories, _OUTPUT_LIMIT if held < _OUTPUTS_LIMIT else _SHORT_OUTPUT)
-                held += len(output or "")
-            tasks.append(replace(task, output=output) if output else task)
+            output, log = None, None
+            failed = task.status is TaskStatus.FAILURE
+            if self.keep or failed:
+                output = self._output(task, directories, _OUTPUT_LIMIT)
+            if output and self.keep:
+                log = self.keep(output, failed)
+            if output and failed:
+                output = output if held < _OUTPUTS_LIMIT else _ends(output)
+                held += len(output)
+            tasks.append(replace(task, output=output if failed else None, log=log) if output else task)
         return replace(run, tasks=tuple(tasks))
 
     def _output(self, task: Task, directories: Sequence[str], limit: int) -> str | None:
@@ -293,9 +300,7 @@ class Search:
         for folder in folders if since else ():
             for path in self._found(history.NAMES, [folder]) or ():
                 try:
-                    wal = path + history.WAL
-                    waiting = self.checkout.read(wal, history.WAL_LIMIT) if os.path.lexists(wal) else b""
-                    database = self.checkout.read(path, history.DATABASE_LIMIT)
+                    database, waiting = self._database(path)
                     attempts = history.read(database, waiting, since)
                 except (Unreadable, ValueError) as problem:
                     self.give_up(path, problem)
@@ -304,6 +309,22 @@ class Search:
                     name = self.checkout.name(path)
                     run = self._with_outputs(_run_of(attempts, name), directories)
                     self.found.append(Source(Kind.HISTORY, name, (run,)))
+
+    def outcomes(self, folders: Iterable[str], hashes: Collection[str]) -> dict[str, frozenset[TaskStatus]]:
+        """How tasks with these hashes have ended, whenever that was, by the databases in any of these folders."""
+        found: dict[str, frozenset[TaskStatus]] = {}
+        for path in (path for folder in folders for path in self._found(history.NAMES, [folder]) or ()):
+            with suppress(Unreadable, ValueError):
+                database, waiting = self._database(path)
+                for hash_, ended in history.outcomes(database, waiting, hashes).items():
+                    found[hash_] = found.get(hash_, frozenset()) | ended
+        return found
+
+    def _database(self, path: str) -> tuple[bytes, bytes]:
+        """A database, and what waits to be written to it. Raises Unreadable."""
+        wal = path + history.WAL
+        waiting = self.checkout.read(wal, history.WAL_LIMIT) if os.path.lexists(wal) else b""
+        return self.checkout.read(path, history.DATABASE_LIMIT), waiting
 
     # --- what the commands printed ------------------------------------------------------------------------------------
 
@@ -314,7 +335,7 @@ class Search:
             name = self.checkout.name(path)
             try:
                 with self.checkout.open(path) as file:
-                    found = printed.read(file, source=name, hosts=hosts)
+                    found = printed.read(file, source=name, hosts=hosts, keep=self.keep)
                 if not found:
                     self.ignore(path, f"holds no output of nx; its last words: {self._last_words(path)}")
             except Unreadable as problem:
@@ -387,6 +408,14 @@ def _run_of(attempts: Sequence[history.Attempt], source: str) -> Run:
         )
     tasks.reverse()
     return Run(result_of(tasks), tasks=tuple(tasks), sources=(source,))
+
+
+def _ends(output: str) -> str:
+    """What is held of an output where there are many."""
+    left_out = len(output) - _SHORT_OUTPUT
+    if left_out <= 0:
+        return output
+    return f"{output[: _SHORT_OUTPUT // 2]}\n… {left_out:,} characters left out …\n{output[-_SHORT_OUTPUT // 2 :]}"
 
 
 def _within(run: Run, room: int) -> Run:

@@ -6,13 +6,150 @@ Each tool that is known has a reader, and a line that none of them claims may st
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
+from pipe.model import Severity
+from pipe.problems.reader import regex
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipe.model import Problem
+    from pipe.problems.reader import Tool
+
+MOST = 1_000  # problems of one output
+_PIECE = 8 * 1024 * 1024  # characters that are read at once
+_PROJECT = r"(?!(?i:error|warn|warning|info|fatal|note): )@?[\w-]{1,100}(?:/[\w-]{1,100})?: "  # no file with its ending
+_PREFIXED = 0.8  # share of the lines that begin with the same name and colon, from which on it is a prefix
+
+# Letters as `a`, digits as `0` and an opening parenthesis as a colon: then `x.ts:12`, `x.ts(12` both hold `a:0`.
+_SHAPES = bytes(
+    48 if 48 <= code < 58 else 58 if code == 40 else 97 if code >= 128 or chr(code).isalpha() else code  # noqa: PLR2004
+    for code in range(256)
+)
+_PLACE = b"a:0"
+# One of these, or a place, is in whatever a reader finds something in.
+_TROUBLE = (b"rror", b"ERROR", b"arn", b"WARN", b"FAIL", "✖".encode(), "⚠".encode())
+_SYMBOL = b"not ASCII"  # stands for any letter that is not
 
 
 def find(output: str) -> tuple[Problem, ...]:
-    """Find the problems that a task's output tells of, in its order, each once; plain text, lines ended by LF."""
-    del output
-    return ()
+    """Find the problems that a task's output tells of, in its order, each once; plain text, lines ended by LF.
+
+    At most `MOST`: where there are more, errors come before warnings.
+    """
+    kept = _Kept()
+    for start, text in _pieces(output):
+        _search(text, start, kept)
+    return kept.problems()
+
+
+class _Kept:
+    """The problems found so far, each once, with where each stands; `MOST` of either severity."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, int | None, int | None, str]] = set()
+        self._places: set[tuple[str, int | None, int | None]] = set()
+        self._found: dict[Severity, list[tuple[int, int, Problem]]] = {Severity.ERROR: [], Severity.WARNING: []}
+
+    def add(self, problem: Problem, place: int) -> None:
+        """Keep a problem that a line at that place tells of, unless it is known."""
+        found = self._found[problem.severity]
+        key = (problem.path, problem.line, problem.column, problem.message)
+        if len(found) < MOST and key not in self._known:
+            self._known.add(key)
+            if problem.tool:
+                self._places.add(key[:3])
+            found.append((place, len(self._known), problem))
+
+    def has(self, problem: Problem) -> bool:
+        """Whether a tool's own reader found a problem at the same place, whatever its words."""
+        return (problem.path, problem.line, problem.column) in self._places
+
+    def problems(self) -> tuple[Problem, ...]:
+        errors, warnings = (sorted(self._found[severity]) for severity in (Severity.ERROR, Severity.WARNING))
+        if len(errors) + len(warnings) <= MOST:
+            errors, warnings = sorted(errors + warnings), []
+        return tuple(problem for _, _, problem in (errors + warnings)[:MOST])
+
+
+def _pieces(output: str) -> Iterator[tuple[int, str]]:
+    """Cut an output into what is read at once, at line ends, each with where it begins."""
+    start = 0
+    while len(output) - start > _PIECE:
+        end = output.rfind("\n", start, start + _PIECE) + 1 or start + _PIECE
+        yield start, output[start:end]
+        start = end
+    yield start, output[start:] if start else output
+
+
+def _search(text: str, start: int, kept: _Kept) -> None:
+    """Find the problems of a piece of an output. The cheap looks come first: most outputs tell of none."""
+    data = text.encode(errors="replace")  # one byte a letter: the fastest to look through
+    shapes = data.translate(_SHAPES)
+    troubles = {word for word in _TROUBLE if word in data}
+    if not troubles and _PLACE not in shapes:
+        return
+    if not text.isascii():
+        troubles.add(_SYMBOL)
+    troubles.add(b"")
+    tools = [tool for tool, signs in _tools() if any(word in troubles and sign in data for word, sign in signs)]
+    places = _lines_with_place(shapes)
+    if not tools and not places:
+        return
+    from pipe.problems import generic  # noqa: PLC0415 - the outputs of most builds never get here
+
+    lines = _without_prefix(text.split("\n"))
+    readers = bytearray(len(lines))  # which of the tools, from 1, has read the line
+    for number, tool in enumerate(tools, 1):
+        others = bytes((0, number))
+        for first, end, problem in tool.read(lines):
+            if not readers[first:end].strip(others):
+                readers[first:end] = bytes((number,)) * (end - first)
+                kept.add(problem, start + first)
+    for first, end, problem in generic.read(lines, [each for each in places if not readers[each]]):
+        if not any(readers[first:end]) and not kept.has(problem):
+            kept.add(problem, start + first)
+
+
+def _lines_with_place(shapes: bytes) -> list[int]:
+    """Give the numbers of the lines, from 0, that hold what may be a place."""
+    numbers = []
+    line = end = 0
+    position = shapes.find(_PLACE)
+    while position >= 0:
+        line += shapes.count(b"\n", end, position)
+        numbers.append(line)
+        end = shapes.find(b"\n", position)
+        position = shapes.find(_PLACE, end) if end >= 0 else -1
+    return numbers
+
+
+def _without_prefix(lines: list[str]) -> list[str]:
+    """Give the lines without the project's name where Nx put it before nearly each (`--output-style=stream`)."""
+    filled = [line for line in lines[:100] if line]
+    name = regex(_PROJECT).match(filled[-1]) if filled else None
+    prefix = name[0] if name else ""
+    if not prefix or sum(line.startswith(prefix) for line in filled) < max(_PREFIXED * len(filled), 2):
+        return lines
+    return [line.removeprefix(prefix) for line in lines]
+
+
+@cache
+def _tools() -> tuple[tuple[Tool, tuple[tuple[bytes, bytes], ...]], ...]:
+    """Give all tools with their signs, in the order in which they are asked; before each sign a word that it holds.
+
+    An output without the word need not be looked through for the signs that hold it.
+
+    What compiles and lints comes first: a suite that could not be compiled shows the compiler's own words.
+    """
+    from pipe.problems import bundlers, compilers, crashes, linters, native, suites  # noqa: PLC0415
+
+    modules = (linters, compilers, bundlers, suites, native, crashes)
+    return tuple((tool, tuple(map(_with_word, tool.signs))) for module in modules for tool in module.TOOLS)
+
+
+def _with_word(sign: str) -> tuple[bytes, bytes]:
+    data = sign.encode()
+    return next((word for word in _TROUBLE if word in data), b"" if sign.isascii() else _SYMBOL), data

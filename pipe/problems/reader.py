@@ -1,13 +1,18 @@
-"""What a tool's reader is: lines in, problems out, each with the lines that tell of it."""
+"""What a tool's reader is: lines in, problems out, each with the lines that tell of it; and what readers share."""
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from pipe.model import Problem
+
+LONGEST = 500  # characters of a problem's message
+WIDEST = 4_000  # characters of a line that are read: further right no tool names a place
 
 
 class Found(NamedTuple):
@@ -28,3 +33,15 @@ class Tool(NamedTuple):
     name: str
     signs: tuple[str, ...]
     read: Callable[[Sequence[str]], Iterable[Found]]
+
+
+@cache
+def regex(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern once it is needed; most outputs need few of them."""
+    return re.compile(pattern)
+
+
+def message_of(*texts: str) -> str:
+    """Give the texts as a problem's message: on one line, of at most `LONGEST` characters."""
+    text = " ".join(" ".join(each[:WIDEST] for each in texts).split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"

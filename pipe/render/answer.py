@@ -11,6 +11,8 @@ from pipe.render.text import count, duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pipe.insights.comparison import Comparison
+
 SYMBOLS = {
     Answer.SUCCEEDED: "✓",
     Answer.TASKS_FAILED: "✗",
@@ -27,6 +29,7 @@ SYMBOLS = {
 class Facts(NamedTuple):
     """What the sentence is made of.
 
+    `against` is the destination branch that failures were compared with: `new` of them don't fail there, `known` do.
     `failed` is how many tasks failed, `ids` names them as far as they are known; `reason` is nx's own where a run
     failed, `ended` says that every run did, and well.
     """
@@ -44,9 +47,14 @@ class Facts(NamedTuple):
     reason: str | None = None
     ended: bool = True
     nx_may_have_run: bool = False
+    against: str = ""
+    new: int = 0
+    known: int = 0
 
 
-def answer(summary: Summary, quote: Callable[[str], str], names: int) -> tuple[str, str]:
+def answer(
+    summary: Summary, quote: Callable[[str], str], names: int, comparison: Comparison | None = None
+) -> tuple[str, str]:
     """The sentence on a summary, as `sentence` gives it."""
     failed_runs = (run for run in summary.runs if run.status is RunStatus.FAILED)
     facts = Facts(
@@ -63,6 +71,9 @@ def answer(summary: Summary, quote: Callable[[str], str], names: int) -> tuple[s
         reason=next((error for run in failed_runs for error in run.errors), None),
         ended=all(run.status is RunStatus.SUCCEEDED for run in summary.runs),
         nx_may_have_run=summary.nx_may_have_run,
+        against=comparison.branch if comparison else "",
+        new=len(comparison.new) if comparison else 0,
+        known=len(comparison.known) if comparison else 0,
     )
     return sentence(facts, quote, names)
 
@@ -77,8 +88,12 @@ def sentence(facts: Facts, quote: Callable[[str], str], names: int) -> tuple[str
 
 
 def besides(facts: Facts, quote: Callable[[str], str], names: int) -> str:
-    """What stands after the answer, whatever it is: tasks that were not run, and flaky ones."""
+    """What stands after the answer, whatever it is: tasks that were not run, what is new of it, and flaky ones."""
     rest = f" ({facts.not_run:,} not run)" if facts.not_run else ""
+    if facts.known and facts.known == facts.failed:
+        rest += f" · failing on {quote(facts.against)} too"
+    elif facts.new:
+        rest += " · new" if facts.new == facts.failed else f" · {facts.new:,} new"
     if facts.retried:
         rest += f" · flaky, passed on retry: {listed(facts.retried, quote, names)}"
     if flaky := [name for name in facts.flaky if name not in facts.retried]:

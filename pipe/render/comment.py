@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.insights import Answer, Summary
-from pipe.render import cloud, reproduce, runs
+from pipe.render import cloud, figures, logs, reproduce, runs
 from pipe.render.answer import SYMBOLS, answer
 from pipe.render.markdown import code, fence, link
 from pipe.render.marker import Known
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipe.build import Build
+    from pipe.insights.derive import Insights
     from pipe.model import Hint, Task
     from pipe.telling import Telling
 
@@ -34,7 +35,9 @@ class Frame:
 
     `commit` is the hash to show, `nx` how this workspace starts Nx (`npx nx`), `folder` the workspace's folder where
     it is not the repository's root. `looked_in`, `ignored` and `hints` are told where nothing was found;
-    `cloud_trouble` says why Nx Cloud tells nothing, where it was asked.
+    `cloud_trouble` says why Nx Cloud tells nothing, where it was asked. `insights` are what the runs tell beyond their
+    result, `destination` the branch that they are compared with, "" where there is none, and `logs` where the page is
+    (`render.logs`). `workspace` is the workspace's folder, absolute or from the clone directory.
     """
 
     build: Build
@@ -49,6 +52,10 @@ class Frame:
     ignored: tuple[str, ...] = ()
     hints: tuple[Hint, ...] = ()
     cloud_trouble: str | None = None
+    insights: Insights | None = None
+    destination: str = ""
+    logs: str = ""
+    workspace: str = ""
 
 
 class _Detail(NamedTuple):
@@ -110,7 +117,8 @@ def _render(summary: Summary, frame: Frame, now: datetime, known: Known | None, 
             *cloud.section(summary.execution, frame.cloud_trouble, summary.runs, summary.retried, detail.rows),
             *_failures(summary, frame, detail),
             _reproduce(summary.failed, frame, detail),
-            *(runs.reports(summary.runs) if detail.lines else []),
+            _insights(frame, detail, failed=bool(summary.failed)) if frame.insights else "",
+            *(runs.reports(summary.runs) if detail.lines and not frame.insights else []),
             _last_run_only(summary) if frame.last_run_only else "",
             *(_hints(frame) if summary.answer is Answer.STEP_FAILED else []),
         ]
@@ -132,7 +140,7 @@ def _last_run_only(summary: Summary) -> str:
 
 def first_line(summary: Summary, frame: Frame, names: int = 5) -> str:
     """The answer, in Markdown."""
-    head, rest = answer(summary, _name, names)
+    head, rest = answer(summary, _name, names, frame.insights.comparison if frame.insights else None)
     line = f"{SYMBOLS[summary.answer]} **{frame.title}: {head}**{rest}"
     if summary.answer is Answer.NOTHING_RAN:
         line += f" · {code(frame.commit[:12])} · {link('step log', frame.build.step_url)}"
@@ -149,12 +157,12 @@ def _name(text: str) -> str:
 def _failures(summary: Summary, frame: Frame, detail: _Detail) -> list[str]:
     parts = []
     for task in summary.failed[: detail.sections]:
-        parts.append(_heading(task))
+        parts.append(_heading(task, frame))
         excerpt = telling(task.output).excerpt(detail.lines) if task.output and detail.lines else None
         if excerpt and excerpt.lines:
             parts.append(fence(list(excerpt.lines)))
             if excerpt.left_out:
-                log = link("step log", frame.build.step_url)
+                log = logs.task(frame.logs, task.id) or link("step log", frame.build.step_url)
                 parts.append(f"{count(excerpt.left_out, 'more line')} like these in the {log}")
         elif not task.output:
             parts.append(_elsewhere(task, summary, frame))
@@ -183,11 +191,36 @@ def telling(output: str) -> Telling:
     return Telling(output)
 
 
-def _heading(task: Task) -> str:
-    text = f"**{code(task.id)}**"
+def _heading(task: Task, frame: Frame) -> str:
+    insights = frame.insights
+    comparison = insights.comparison if insights else None
+    parts = [f"**{code(task.id)}**"]
+    if comparison and task.id in (*comparison.new, *comparison.known):
+        parts.append(newness(code(comparison.branch), known=task.id in comparison.known))
     if task.start and task.end:
-        text += f" · {duration((task.end - task.start).total_seconds())}"
-    return text + (" · flaky" if task.flaky else "")
+        parts.append(duration((task.end - task.start).total_seconds()))
+    if task.flaky or (insights and any(one.id == task.id for one in insights.flaky)):
+        parts.append("flaky")
+    return " · ".join(filter(None, (*parts, logs.task(frame.logs, task.id))))
+
+
+def newness(branch: str, *, known: bool) -> str:
+    """Whether a failure is one of this pull request's own, or stands on the destination branch too."""
+    return f"failing on {branch} too" if known else f"new, not failing on {branch}"
+
+
+def _insights(frame: Frame, detail: _Detail, *, failed: bool) -> str:
+    """What the runs tell beyond their result, in one block."""
+    insights = frame.insights
+    if insights is None or not detail.lines:
+        return ""
+    told = " · ".join(figures.figures(insights, _name))
+    lines = (
+        f"**Insights:** {told}" if told else "",
+        figures.compared(insights.comparison, frame.destination if failed else "", _name, detail.names),
+        figures.flaky(insights, _name, detail.names),
+    )
+    return "\n\n".join(filter(None, lines))
 
 
 def _reproduce(failed: Sequence[Task], frame: Frame, detail: _Detail) -> str:
@@ -228,6 +261,7 @@ def _footer(frame: Frame, now: datetime) -> str:
         link(code(frame.commit[:12]), build.commit_url),
         link(f"build {build.number}", build.step_url),
         *([f"step {code(frame.step_name)}"] if frame.step_name else []),
+        logs.page(frame.logs, build.step_url),
         moment(now),
     ]
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))

@@ -13,7 +13,7 @@ from pipe.model import Stage
 from pipe.render import record, reproduce
 from pipe.render.record import DETAILS_LIMIT, URL, units
 from pipe.render.text import duration, seconds_of
-from pipe.steps import MOST_BEFORE, Failure, RunLine, StepReport, digest
+from pipe.steps import ARTIFACTS, MOST_BEFORE, Failure, RunLine, StepReport, digest
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ RECORD_LIMIT, LINK_LIMIT = 450, 450
 
 _MOST_TASKS, _MOST_SECONDS, _MOST_STEPS = 10**9 - 1, 10**9 - 1, 10**4 - 1
 _ELSEWHERE, _ASIDE, _ERROR_LINES = 20, 20, 6
+_LOGS = 250  # characters of the page's address
 _MOST_LINES = (30, 16, 10, 6, 4, 3, 2, 1)  # of one task, tried in this order
 _SHORTEST = 40  # units of a telling line that is cut: less says nothing
 
@@ -64,6 +65,8 @@ def cut(one: StepReport, excerpt: Callable[[int, int], Sequence[str]] | None = N
             not_run=within(one.not_run, 0, _MOST_TASKS),
             seconds=None if (seconds := _time(one.seconds)) is None else record.milliseconds(seconds) / 1000,
             more_runs=within(one.more_runs, 0, _MOST_TASKS),
+            against=_text(one.against, 60),
+            saved=None if (saved := _time(one.saved)) is None else record.milliseconds(saved) / 1000,
         )
         base = _with_details(base, one, excerpt or (lambda at, limit: one.failures[at].lines[:limit]))
     return with_names(base, names, RECORD_LIMIT - len(record.NAME) - units(base.name))
@@ -92,6 +95,8 @@ def _with_details(base: StepReport, one: StepReport, excerpt: Callable[[int, int
         return kept
 
     elsewhere = ids(one.elsewhere, _ELSEWHERE, record.OTHER, 300)
+    logs = one.logs if one.logs == ARTIFACTS or (len(one.logs) <= _LOGS and URL.fullmatch(one.logs)) else ""
+    take([record.LOGS + logs] if logs else [])
     error = [_text(line, 160) for line in (one.error or "").split("\n")]
     error = [line for line in error if line][:_ERROR_LINES]
     take(record.ERROR + line for line in error[:1])
@@ -111,6 +116,7 @@ def _with_details(base: StepReport, one: StepReport, excerpt: Callable[[int, int
     take([record.COMMAND + command] if command else [])
     retried = ids(one.retried, _ASIDE, record.RETRIED, 200)
     flaky = ids(one.flaky, _ASIDE, record.FLAKY, 200)
+    fixed = ids(one.fixed, _ASIDE, record.FIXED, 200)
     more = fitting(error[1:], room, lambda line: units(record.BAR + line) + 1)
     take(record.BAR + line for line in more)
     return base._replace(
@@ -122,6 +128,8 @@ def _with_details(base: StepReport, one: StepReport, excerpt: Callable[[int, int
         command=command or None,
         retried=retried,
         flaky=flaky,
+        fixed=fixed,
+        logs=logs,
     )
 
 
@@ -168,7 +176,7 @@ def fitting(items: Sequence[Item], room: int, size: Callable[[Item], int]) -> tu
 
 
 def _failure(one: Failure) -> Failure:
-    return Failure(_text(one.id, 200) or "?", (), _told(one.seconds), one.flaky)
+    return Failure(_text(one.id, 200) or "?", (), _told(one.seconds), one.flaky, one.known)
 
 
 def _run(one: RunLine) -> RunLine:

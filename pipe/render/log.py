@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipe import __version__
-from pipe.render import cloud, runs
+from pipe.render import cloud, figures, runs
 from pipe.render.answer import SYMBOLS, answer
+from pipe.render.comment import telling
 from pipe.render.text import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pipe.build import Build
     from pipe.insights import Summary
     from pipe.render.comment import Frame
 
 _MOST_RUNS, _MOST_IGNORED = 100, 20
+_MOST_TOLD, _LINES = 5, 4  # failed tasks, and telling lines of each
 
 
 def lines(
@@ -46,6 +48,27 @@ def lines(
         yield f"  ! {line}"
     if secrets:
         yield f"  ! {count(secrets, 'secret')} replaced in what is published"
+
+
+def closing(summary: Summary, frame: Frame, links: Mapping[str, str | None]) -> Iterator[str]:
+    """The result, to be read without opening anything; `links` are addresses by what they lead to."""
+    insights = frame.insights
+    comparison = insights.comparison if insights else None
+    head, rest = answer(summary, str, 5, comparison)
+    yield ""
+    yield f"{SYMBOLS[summary.answer]} {frame.title}: {head}{rest}"
+    for task in summary.failed[:_MOST_TOLD]:
+        yield f"  ✗ {task.id}"
+        told = telling(task.output).excerpt(_LINES).lines if task.output else ()
+        yield from (f"      {line}" for line in told)
+    if (more := len(summary.failed) - _MOST_TOLD) > 0:
+        yield f"  and {count(more, 'more failed task')}"
+    if insights:
+        told_figures = figures.figures(insights, str)
+        yield from ([f"  {' · '.join(told_figures)}"] if told_figures else [])
+        compared = figures.compared(comparison, frame.destination if summary.failed else "", str, 5)
+        yield from (f"  {line}" for line in (compared, figures.flaky(insights, str, 5)) if line)
+    yield from (f"  {name}: {url}" for name, url in links.items() if url)
 
 
 def whose(build: Build, pull_request: int | None) -> str:

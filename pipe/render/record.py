@@ -14,7 +14,7 @@ from pipe.insights import Answer
 from pipe.model import Link, ReportResult, RunStatus, Stage
 from pipe.render.answer import SYMBOLS, Facts, sentence
 from pipe.render.text import count, duration, seconds_of
-from pipe.steps import Failure, RunLine, StepReport
+from pipe.steps import ARTIFACTS, Failure, RunLine, StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,8 @@ URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[\w.~%/?#=&+:@,-]*
 
 # The words of the details.
 TASK, ERROR, COMMAND, RUN = "Failed: ", "Nx failed: ", "Try it: ", "Run: "
-OTHER, RETRIED, FLAKY = "Failed in another step: ", "Passed on retry: ", "Flaky: "
+OTHER, RETRIED, FLAKY, FIXED = "Failed in another step: ", "Passed on retry: ", "Flaky: ", "Fixed: "
+LOGS = "Logs: "
 BAR = "  | "
 _RUN_WORDS = {status: status.value.lower().replace("_", " ") for status in RunStatus}
 
@@ -45,6 +46,9 @@ def facts(one: StepReport) -> Facts:
         seconds=one.seconds,
         exit_code=one.exit_code,
         reason=one.error.split("\n")[0] if one.error else None,
+        against=one.against,
+        new=sum(failure.known is False for failure in one.failures),
+        known=sum(failure.known is True for failure in one.failures),
         ended=all(run.status is RunStatus.SUCCEEDED for run in one.runs),
     )
 
@@ -60,7 +64,8 @@ def words(one: StepReport) -> str:
     """The answer without anything from the checkout."""
     if one.stage is not Stage.REPORT:
         return "running" if one.stage is Stage.START else "closed, no more steps follow"
-    head, rest = sentence(facts(one)._replace(ids=(), retried=(), flaky=(), reason=None), str, 0)
+    known = facts(one)._replace(ids=(), retried=(), flaky=(), reason=None, against="", new=0, known=0)
+    head, rest = sentence(known, str, 0)
     return head + rest
 
 
@@ -77,7 +82,13 @@ def details(one: StepReport) -> str:
         lines.append(COMMAND + one.command)
     for run in one.runs:
         lines += run_lines(run)
-    for word, ids in ((OTHER, one.elsewhere), (RETRIED, one.retried), (FLAKY, one.flaky)):
+    for word, ids in (
+        (OTHER, one.elsewhere),
+        (RETRIED, one.retried),
+        (FLAKY, one.flaky),
+        (FIXED, one.fixed),
+        (LOGS, (one.logs,) if one.logs else ()),
+    ):
         lines += [word + text for text in ids]
     more = [count(number, "more failed task") for number in [one.failed - len(one.failures)] if number]
     more += [count(one.more_runs, "more run")] if one.more_runs else []
@@ -87,6 +98,7 @@ def details(one: StepReport) -> str:
 def failure_line(one: Failure) -> str:
     """A failed task. The parentheses at the end are ours, also where its id ends with some."""
     parts = [*([duration(one.seconds)] if one.seconds is not None else []), *(["flaky"] if one.flaky else [])]
+    parts += [] if one.known is None else ["known" if one.known else "new"]
     return f"{TASK}{one.id}" + (f" ({', '.join(parts)})" if parts or one.id.endswith(")") else "")
 
 
@@ -127,6 +139,10 @@ def fields(one: StepReport) -> str:
         parts.append(f"exit={one.exit_code}")
     if one.seconds is not None:
         parts.append(f"ms={milliseconds(one.seconds)}")
+    if one.saved is not None:
+        parts.append(f"saved={milliseconds(one.saved)}")
+    if one.against:
+        parts.append(f"against={quoted(one.against)}")
     if one.parallel:
         parts.append(f"parallel={one.parallel[0]}/{one.parallel[1]}")
     return " ".join(parts) + listed("before", one.before) + listed("names", one.names)
@@ -152,7 +168,7 @@ def read_fields(text: str, one: StepReport) -> StepReport | None:
     if (
         version != _VERSION
         or not all(re.fullmatch("[0-9]{1,13}", number) for number in numbers.values())
-        or not re.fullmatch("[0-9]{0,13}", found.get("ms", ""))
+        or not all(re.fullmatch("[0-9]{0,13}", found.get(word, "")) for word in ("ms", "saved"))
         or stage not in [stage.value for stage in Stage]
         or (stage == Stage.FINAL.value) != (one.stage is Stage.FINAL)
         or (stage == Stage.REPORT.value) != (found.get("answer") in _ANSWERS)
@@ -172,6 +188,8 @@ def read_fields(text: str, one: StepReport) -> StepReport | None:
         exit_code=found.get("exit"),
         seconds=int(found["ms"]) / 1000 if found.get("ms") else None,
         parallel=(int(parallel[1]), int(parallel[2])) if parallel else None,
+        saved=int(found["saved"]) / 1000 if found.get("saved") else None,
+        against=unquote(found.get("against", "")),
         before=texts("before"),
         names=texts("names"),
         elsewhere=texts("elsewhere"),
@@ -198,7 +216,7 @@ _RUN_LINE = re.compile(
 def read_details(one: StepReport, text: str, trusted: Callable[[str], bool]) -> StepReport:
     """The same step with what the details say; a line that is none of ours is left out."""
     found: dict[str, list[tuple[str, list[str]]]] = {
-        word: [] for word in (TASK, ERROR, COMMAND, RUN, OTHER, RETRIED, FLAKY)
+        word: [] for word in (TASK, ERROR, COMMAND, RUN, OTHER, RETRIED, FLAKY, FIXED, LOGS)
     }
     below: list[str] = []  # the indented lines below the last one that is not
     for line in text[: 2 * DETAILS_LIMIT].split("\n"):
@@ -222,6 +240,8 @@ def read_details(one: StepReport, text: str, trusted: Callable[[str], bool]) -> 
         elsewhere=texts(OTHER),
         retried=texts(RETRIED),
         flaky=texts(FLAKY),
+        fixed=texts(FIXED),
+        logs=next((url for url in texts(LOGS) if url == ARTIFACTS or (URL.fullmatch(url) and trusted(url))), ""),
     )
 
 
@@ -232,7 +252,8 @@ def _behind_bar(lines: Iterable[str]) -> tuple[str, ...]:
 def _read_failure(text: str) -> Failure:
     name, _, rest = text[:-1].rpartition(" (") if text.endswith(")") else (text, "", "")
     parts = rest.split(", ")
-    return Failure(name, (), seconds_of(parts[0]), "flaky" in parts)
+    known = True if "known" in parts else False if "new" in parts else None
+    return Failure(name, (), seconds_of(parts[0]), "flaky" in parts, known)
 
 
 def _read_run(text: str, below: Sequence[str], trusted: Callable[[str], bool]) -> RunLine | None:

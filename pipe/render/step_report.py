@@ -24,6 +24,7 @@ from pipe.steps import Failure, StepReport, digest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipe.insights.derive import Insights
     from pipe.model import Task
 
 # A status's description has no stated limit on Bitbucket Cloud; Data Center's old API had 255.
@@ -68,15 +69,27 @@ def nx_cloud(url: str) -> bool:
 # --- what a step says -------------------------------------------------------------------------------------------------
 
 
-def of(summary: Summary, identity: StepReport, nx: str, folder: str = "") -> StepReport:
+def of(
+    summary: Summary,
+    identity: StepReport,
+    nx: str,
+    folder: str = "",
+    insights: Insights | None = None,
+    logs: str = "",
+) -> StepReport:
     """What a step that ran this says, cut to what a record can carry.
 
     `identity` holds which step it is, when it speaks, and what it expects; `nx` is how its workspace starts Nx, in
-    `folder` where that is not the repository's root. The answer is that of the step's own runs where it has any.
+    `folder` where that is not the repository's root. `insights` are what the runs tell beyond their result, `logs` says
+    where their logs are (`render.logs`). The answer is that of the step's own runs where it has any.
     """
+    comparison = insights.comparison if insights else None
+    compared = dict.fromkeys(comparison.new, False) | dict.fromkeys(comparison.known, True) if comparison else {}
+    unstable = {one.id for one in insights.flaky} if insights else set()
     own = summarise(summary.runs, summary.exit_code) if summary.runs else summary
     known = {*(task.id for task in own.failed), *own.retried}
-    command = reproduce.command(own.failed, nx)
+    failed = tuple(sorted(own.failed, key=lambda task: compared.get(task.id, False)))
+    command = reproduce.command(failed, nx)
     if command and folder:
         from shlex import quote  # noqa: PLC0415 - not needed where nothing failed
 
@@ -91,16 +104,23 @@ def of(summary: Summary, identity: StepReport, nx: str, folder: str = "") -> Ste
         not_run=len(own.not_run),
         seconds=own.seconds,
         runs=tuple(map(runs.line, own.runs)),
-        failures=tuple(Failure(task.id, (), _seconds(task), task.flaky) for task in own.failed),
+        failures=tuple(
+            Failure(task.id, (), _seconds(task), task.flaky or task.id in unstable, compared.get(task.id))
+            for task in failed
+        ),
         retried=own.retried,
-        flaky=own.flaky,
+        flaky=tuple(dict.fromkeys((*own.flaky, *(one.id for one in insights.flaky)))) if insights else own.flaky,
         elsewhere=tuple(task.id for task in summary.failed if task.id not in known),
         error=_error(own),
         command=command,
+        against=comparison.branch if comparison else "",
+        fixed=comparison.fixed if comparison else (),
+        saved=insights.saved.seconds if insights and insights.saved else None,
+        logs=logs,
     )
 
     def lines(at: int, limit: int) -> tuple[str, ...]:
-        output = own.failed[at].output
+        output = failed[at].output
         return telling(output).excerpt(limit).lines if output else ()
 
     return cut(one, lines)
@@ -275,7 +295,7 @@ def _state(one: StepReport) -> BuildState:
 
 def _description(one: StepReport) -> str:
     """The answer in words, then the record with the ids of failed tasks, as far as there is room."""
-    one = one._replace(more_runs=one.more_runs + len(one.runs), before=one.before[:1])
+    one = one._replace(more_runs=one.more_runs + len(one.runs), before=one.before[:1], against="", saved=None)
     words = record.short(record.words(one), 24)
     room = DESCRIPTION_LIMIT - len(words) - len(" []")
     elsewhere = record.listed("elsewhere", [record.short(text, 20) for text in one.elsewhere[:1]])

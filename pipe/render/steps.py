@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipe.insights import Answer
 from pipe.model import BuildState, BuildStatus, Stage
-from pipe.render import reproduce
+from pipe.render import figures, logs, reproduce
 from pipe.render.answer import SYMBOLS, Facts, besides, listed, sentence
-from pipe.render.comment import LIMIT
+from pipe.render.comment import LIMIT, newness
 from pipe.render.markdown import code, copyable, fence, link, shorten, table
 from pipe.render.record import facts, label
 from pipe.render.runs import HEAD, row
@@ -159,6 +159,10 @@ class _View:
         self.canceled = [one for one in self.reported if one.answer is Answer.CANCELED]
         self.unfinished = [one for one in self.reported if one.answer is Answer.IN_PROGRESS]
         self.succeeded = [one for one in self.reported if one.answer is Answer.SUCCEEDED]
+        failures = [failure for one in self.reported for failure in one.failures]
+        self.known = {failure.id for failure in failures if failure.known}
+        self.new = {failure.id for failure in failures if failure.known is False} - self.known
+        self.against = next((one.against for one in self.reported if one.against), "")
         self.totals = self._totals()
 
     def _rank(self, one: StepReport) -> int:
@@ -173,7 +177,8 @@ class _View:
 
     def _totals(self) -> _Totals:
         named = [failure.id for one in self.reported for failure in one.failures]
-        distinct = dict.fromkeys(named)
+        # What is this pull request's own comes before what fails on the destination branch too.
+        distinct = dict.fromkeys(sorted(named, key=lambda name: name in self.known))
         cut = sum(one.failed - len(one.failures) for one in self.reported)
         elsewhere = dict.fromkeys(name for one in self.reported for name in one.elsewhere)
         unknown = [name for name in elsewhere if name not in distinct]
@@ -252,6 +257,10 @@ class _View:
             not_run=sum(one.not_run for one in self.reported),
             retried=every(one.retried for one in self.reported),
             flaky=every(one.flaky for one in self.reported),
+            failed=self.totals.failed,
+            against=self.against,
+            new=len(self.new),
+            known=len(self.known),
         )
 
     def _failed(self, quote: Quote, names: int) -> tuple[str, str]:
@@ -337,7 +346,9 @@ class _View:
         if one.foreign:
             symbol, word = ("✗", "failed") if one.red else ("✓", "succeeded")
             return symbol, f"{word} · recorded by a newer Nx Report; take that version here too"
-        known = facts(one)._replace(reason=None, retried=one.retried[:names], flaky=one.flaky[:names])
+        known = facts(one)._replace(
+            reason=None, retried=one.retried[:names], flaky=one.flaky[:names], against="", new=0, known=0
+        )
         head, rest = sentence(known if names else known._replace(ids=()), quote, names)
         if one.answer is Answer.TASKS_FAILED and one.seconds and not names:
             rest += f", in {duration(one.seconds)}"
@@ -391,6 +402,7 @@ class _View:
         yield line
         if self.single:
             yield from self._why(self.single, detail, bold=True)
+            yield self._insights(detail)
             yield from self.notes(_name, detail.names)
             return
         failed = [one for one in self.ordered if self._rank(one) == 0]
@@ -398,6 +410,7 @@ class _View:
         for one in failed[: detail.sections]:
             yield self._heading(one)
             yield from self._why(one, detail, bold=False)
+        yield self._insights(detail)
         yield from self.notes(_name, detail.names)
         listed_steps = [*failed[detail.sections :], *rest_of]
         if len(listed_steps) <= _MOST_SECTIONS and len(failed) <= detail.sections:
@@ -410,8 +423,24 @@ class _View:
 
     def _heading(self, one: StepReport) -> str:
         symbol, words = self.result(one, _name)
-        where = f" · {link('step', one.link)}" if one.link else ""
-        return f"**{self.show(one, _name)}** {symbol} {words}{where}"
+        where = [*([link("step", one.link)] if one.link else []), logs.page(one.logs, one.link)]
+        return f"**{self.show(one, _name)}** {symbol} {words}" + _joined([*filter(None, where)])
+
+    def _insights(self, detail: _Detail) -> str:
+        """What the steps tell beyond their results, in one block."""
+        ran = [one for one in self.reported if one.answer is not Answer.NOTHING_RAN and not one.foreign]
+        if not ran or not detail.tasks:
+            return ""
+        saved = sum(one.saved or 0 for one in ran)
+        lines = [f"**Insights:** the cache saved {duration(saved)} of work"] if saved >= 1 else []
+        if self.against:
+            fixed = dict.fromkeys(name for one in ran for name in one.fixed if name not in self.totals.ids)
+            unknown = self.totals.failed - len(self.new) - len(self.known)
+            failed = len(self.new), len(self.known), max(0, unknown)
+            lines.append(figures.against(_name(self.against), failed, tuple(fixed), _name, detail.names))
+        elif self.totals.failed and self.place.scope.pull_request:
+            lines.append("No baseline yet on the destination branch")
+        return "\n\n".join(lines)
 
     def _table(self, steps: Sequence[StepReport], detail: _Detail) -> str:
         """A row for each step."""
@@ -423,7 +452,10 @@ class _View:
             text = link(text, page) if passed and (page := _page(one)) else text
             cached = f"{one.cached:,}" if one.cached else "–"
             time = duration(one.seconds) if one.seconds else "–"
-            where = link("step", one.link) if one.link else "–"
+            where = " · ".join(
+                filter(None, (link("step", one.link) if one.link else "", logs.page(one.logs, one.link)))
+            )
+            where = where or "–"
             rows.append([self.show(one, lambda text: code(text, limit=_NAME)), text, cached, time, where])
         more = steps[detail.listed :]
         left = f"\n\n{count(len(more), 'more step')}" if more else ""
@@ -435,7 +467,7 @@ class _View:
         if one.error and detail.lines:
             yield fence(one.error.split("\n")[: max(3, detail.lines // 2)])
         for failure in one.failures[: detail.tasks]:
-            yield _task(failure, bold=bold)
+            yield _task(failure, one, bold=bold)
             if failure.lines[: detail.lines]:
                 yield fence(list(failure.lines[: detail.lines]))
         yield self._left_out(one, detail)
@@ -522,11 +554,13 @@ def _page(one: StepReport) -> str | None:
     return links[0] if links and len(one.runs) == 1 and not one.more_runs else None
 
 
-def _task(failure: Failure, *, bold: bool) -> str:
-    text = f"**{code(failure.id)}**" if bold else f"✗ {code(failure.id)}"
-    if failure.seconds is not None:
-        text += f" · {duration(failure.seconds)}"
-    return text + (" · flaky" if failure.flaky else "")
+def _task(failure: Failure, one: StepReport, *, bold: bool) -> str:
+    parts = [f"**{code(failure.id)}**" if bold else f"✗ {code(failure.id)}"]
+    if failure.known is not None and one.against:
+        parts.append(newness(code(one.against), known=failure.known))
+    parts += [duration(failure.seconds)] if failure.seconds is not None else []
+    parts += ["flaky"] if failure.flaky else []
+    return " · ".join(filter(None, (*parts, logs.task(one.logs, failure.id))))
 
 
 def _name(text: str) -> str:

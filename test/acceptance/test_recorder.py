@@ -96,6 +96,8 @@ def test_whole_record(workspace: Workspace) -> None:
         "startTime": 1795508609000,
         "endTime": 1795508609500.4,
         "overrides": {"a": 1},
+        "cache": True,
+        "continuous": False,
     }
     output = '\x1b[32m✓\x1b[0m "é" \\ 😀\r\n\x00\x1f\u2028'
     context = {
@@ -117,7 +119,7 @@ def test_whole_record(workspace: Workspace) -> None:
     run, recorded, _ = workspace.record(context)
     assert run == {
         "type": "run",
-        "version": "1.0",
+        "version": "1.1",
         "recorder": json.loads((FOLDER / "package.json").read_text())["version"],
         "id": run["id"],
         "build": None,
@@ -140,6 +142,8 @@ def test_whole_record(workspace: Workspace) -> None:
         "end": 1795508609500,
         "hash": "123",
         "cache": "miss",
+        "cacheable": True,
+        "continuous": False,
         "projectRoot": "packages/cart",
         "dependencies": ["core:build"],
         "output": output,
@@ -476,6 +480,147 @@ def test_output_from_the_cache_directory(workspace: Workspace, cache: str, conte
         variables["NX_CACHE_DIRECTORY"] = cache
     _, task, _ = workspace.record(context, variables)
     assert task["output"] == output
+
+
+def task(id_: str, **more: object) -> Json:
+    """Give a result of a task as Nx hands it over; more is of the task."""
+    project, target, *configuration = id_.split(":")
+    names = {"project": project, "target": target, **dict(zip(["configuration"], configuration, strict=False))}
+    return {"status": "success", "code": 0, "task": {"id": id_, "target": names, **more}}
+
+
+def results(*tasks: Json) -> Json:
+    """Give a context of these results."""
+    return {"taskResults": {each["task"]["id"]: each for each in tasks}}
+
+
+@pytest.mark.parametrize(
+    ("result", "nx_json", "cacheable"),
+    [
+        (task("a:b", cache=True), {}, True),
+        (task("a:b", cache=False), {}, False),
+        (task("a:b"), {}, False),
+        (task("a:b"), None, None),
+        (task("a:b", cache="yes"), None, None),
+        (task("a:b"), {"tasksRunnerOptions": {"default": {"options": {"cacheableOperations": ["b"]}}}}, True),
+        (task("a:b"), {"tasksRunnerOptions": {"default": {"options": {"cacheableTargets": ["b"]}}}}, True),
+        (task("a:b"), {"tasksRunnerOptions": {"default": {"options": {"cacheableOperations": ["c"]}}}}, False),
+        (task("a:b"), {"tasksRunnerOptions": {"default": None}}, False),
+        ({**task("a:b"), "status": "local-cache"}, None, True),
+    ],
+)
+def test_cacheable(workspace: Workspace, result: Json, nx_json: Json | None, *, cacheable: bool | None) -> None:
+    """Whether Nx may cache a task: the task says it, else nx.json does up to 22, and a cache hit always was."""
+    _, recorded, _ = workspace.record({**results(result), "nxJsonConfiguration": nx_json})
+    assert recorded["cacheable"] is cacheable
+
+
+@pytest.mark.parametrize(("told", "continuous"), [(True, True), (False, False), (None, None), ("yes", None)])
+def test_continuous(workspace: Workspace, told: object, *, continuous: bool | None) -> None:
+    """Whether a task runs until it is stopped is what Nx says."""
+    _, recorded, _ = workspace.record(results(task("a:serve", continuous=told)))
+    assert recorded["continuous"] is continuous
+
+
+def graph(projects: dict[str, list[str]], targets: dict[str, Json]) -> str:
+    """Give a project graph as Nx writes it: what each project depends on, and its targets."""
+    nodes = {
+        name: {"name": name, "type": "lib", "data": {"root": f"packages/{name}", "targets": targets.get(name, {})}}
+        for name in projects
+    }
+    edges = {name: [{"source": name, "target": other} for other in others] for name, others in projects.items()}
+    return json.dumps({"nodes": nodes, "dependencies": edges})
+
+
+def waits(workspace: Workspace, content: str, *ids: str, variables: dict[str, str] | None = None) -> Json:
+    """Record a command of these tasks with that project graph, and give each one's dependencies."""
+    folder = workspace.root / ".nx/workspace-data"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "project-graph.json").write_text(content)
+    _, *tasks, _ = workspace.record(results(*(task(each, continuous="serve" in each) for each in ids)), variables)
+    return {each["id"]: each["dependencies"] for each in tasks}
+
+
+BUILD: Json = {"build": {"dependsOn": ["^build"]}}
+
+
+def test_dependencies(workspace: Workspace) -> None:
+    """A task waits for its own project's targets, for those of projects that its project depends on, and for no others.
+
+    A project without the target is passed through, as is a configuration; tasks that were not part of the command, npm
+    packages and continuous tasks are not waited for.
+    """
+    targets = {
+        "core": BUILD,
+        "cart": BUILD,
+        "web": {**BUILD, "test": {"dependsOn": ["build", {"target": "lint"}]}, "lint": {}},
+        "e2e": {"run": {"dependsOn": [{"target": "build", "dependencies": True}, "serve"]}, "serve": {}},
+    }
+    projects = {"core": ["npm:react"], "util": ["core"], "cart": ["util"], "web": ["cart", "util"], "e2e": ["web"]}
+    ids = ["core:build", "cart:build:ci", "web:build", "web:test", "e2e:run", "e2e:serve"]
+    assert waits(workspace, graph(projects, targets), *ids) == {
+        "core:build": [],
+        "cart:build:ci": ["core:build"],
+        "web:build": ["cart:build:ci", "core:build"],
+        "web:test": ["web:build"],
+        "e2e:run": ["web:build"],
+        "e2e:serve": [],
+    }
+
+
+CIRCLE = graph({"a": ["b"], "b": ["c"], "c": ["b", "d"], "d": []}, {"a": BUILD, "d": BUILD})
+PAIR = graph({"a": ["d"], "d": []}, {"a": BUILD, "d": BUILD})
+
+
+@pytest.mark.parametrize(
+    ("content", "variables", "of_a", "of_d"),
+    [
+        (PAIR, None, ["d:build"], []),
+        (PAIR, {"NX_CACHE_PROJECT_GRAPH": "false"}, None, None),
+        (CIRCLE, None, None, []),
+        (graph({"d": []}, {"d": BUILD}), None, None, []),
+        (PAIR.replace('["^build"]', '["b*"]'), None, None, None),  # a pattern, and no Nx to expand it
+        (PAIR.replace('["^build"]', "[null]"), None, None, None),
+        (PAIR.replace('["^build"]', '{"build": 5}'), None, None, None),
+        (PAIR.replace('"target": "d"', '"target": "__proto__"'), None, [], []),
+        (PAIR[:-9], None, None, None),
+        ("", None, None, None),
+        ("null", None, None, None),
+        ("[" * 100_000, None, None, None),
+    ],
+)
+def test_dependencies_that_are_not_known(
+    workspace: Workspace, content: str, variables: dict[str, str] | None, of_a: list[str] | None, of_d: list[str] | None
+) -> None:
+    """What does not follow from the graph of this command is null, and the record has everything else."""
+    assert waits(workspace, content, "a:build", "d:build", variables=variables) == {"a:build": of_a, "d:build": of_d}
+
+
+def test_dependencies_are_bounded(workspace: Workspace) -> None:
+    """Of a graph in which everything depends on everything only so many dependencies are recorded; the rest is null."""
+    names = [f"p{number}" for number in range(700)]
+    projects = {name: names[:number] for number, name in enumerate(names)}
+    found = waits(workspace, graph(projects, dict.fromkeys(names, BUILD)), *(f"{name}:build" for name in names))
+    known = [each for each in found.values() if each is not None]
+    assert [len(each) for each in known] == list(range(len(known)))
+    assert 190_000 < sum(map(len, known)) <= 200_000
+
+
+def test_no_project_graph(workspace: Workspace) -> None:
+    """Where a pipe stands in the graph's place nothing waits for it, and dependencies are null."""
+    folder = workspace.root / ".nx/workspace-data"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "project-graph.json")
+    _, recorded, _ = workspace.record(results(task("a:build")))
+    assert recorded["dependencies"] is None
+
+
+def test_dependencies_that_nx_hands_over(workspace: Workspace) -> None:
+    """Where Nx hands over its graph of tasks that counts, with ids or with objects as the edges."""
+    told = {"a:test": ["a:build", {"id": "b:build"}], "a:build": []}
+    context = {**results(task("a:test"), task("a:build"), task("a:lint")), "taskGraph": {"dependencies": told}}
+    _, *tasks, _ = workspace.record(context)
+    assert [each["dependencies"] for each in tasks] == [["a:build", "b:build"], [], None]
 
 
 def test_times_where_nx_gives_none(workspace: Workspace) -> None:

@@ -49,6 +49,7 @@ FILES = {
             "targetDefaults": {
                 "build": {"cache": True, "dependsOn": ["^build"]},
                 "test": {"cache": True, "dependsOn": ["build"]},
+                "pack": {"cache": True, "dependsOn": ["^pack"]},
             },
         }
     ),
@@ -71,6 +72,36 @@ FILES = {
             },
         },
         implicitDependencies=["core"],
+    ),
+    # Projects that wait for each other in every way that `dependsOn` has; shelf has nothing to pack.
+    "packages/shelf/project.json": project(
+        "shelf", {"check": target("console.log('ok')")}, implicitDependencies=["core"], tags=["wood"]
+    ),
+    "packages/box/project.json": project("box", {"pack": target("console.log('box')")}, tags=["wood"]),
+    "packages/van/project.json": project(
+        "van",
+        {
+            "pack": target(
+                "console.log('van')",
+                configurations={"full": {}},
+                defaultConfiguration="full",
+                dependsOn=["^pack", "load-*"],
+            ),
+            "load-a": target("console.log('a')"),
+            "load-b": target("process.exit(4)", dependsOn=["load-a"]),
+            "check": target("console.log('ok')", dependsOn=["shelf:check", {"target": "check", "dependencies": True}]),
+        },
+        implicitDependencies=["shelf", "box"],
+    ),
+    "packages/depot/project.json": project(
+        "depot",
+        {
+            "pack": target("console.log('depot')"),
+            "check": target(
+                "console.log('ok')", dependsOn=[{"projects": ["tag:wood", "v*"], "target": "che*"}, "pack"]
+            ),
+        },
+        implicitDependencies=["shelf"],
     ),
     # The root project's files are all files.
     "project.json": project(
@@ -222,6 +253,42 @@ def test_cached(workspace: Workspace) -> None:
         name: task["output"] for name, task in filled.tasks.items()
     }
     assert "built cart" in again.tasks["cart:build"]["output"]
+
+
+def planned(workspace: Workspace, *arguments: str) -> dict[str, list[str]]:
+    """What Nx itself says that each task of a command waits for."""
+    path = workspace.root.parent / "graph.json"
+    done = execute([workspace.program, *arguments, f"--graph={path}"], workspace.root, workspace.environ)
+    assert done.code == 0, done.printed
+    tasks = json.loads(path.read_text())["tasks"]["dependencies"]  # from 24 on its edges are objects
+    return {name: sorted(edge if isinstance(edge, str) else edge["id"] for edge in tasks[name]) for name in tasks}
+
+
+@pytest.mark.parametrize("cache", [("--skip-nx-cache",), ()], ids=["executed", "cached"])
+def test_dependencies(workspace: Workspace, cache: tuple[str, ...]) -> None:
+    """Each task has those that Nx itself planned to end before it, of the tasks that the command came to run."""
+    command = ["run-many", "-t", "pack,check", "--exclude=root"]
+    said = planned(workspace, *command)
+    assert said["van:pack:full"] == ["box:pack", "van:load-a", "van:load-b"]
+    assert said["depot:check"] == ["depot:pack", "shelf:check", "van:check"]
+    ran = workspace.nx(*command, *cache)
+    assert ran.code != 0
+    assert ran.tasks.keys() == said.keys() - {"van:pack:full"}
+    assert {name: sorted(task["dependencies"]) for name, task in ran.tasks.items()} == {
+        name: said[name] for name in ran.tasks
+    }
+    assert {name for name, task in ran.tasks.items() if task["cacheable"]} == {"box:pack", "depot:pack"}
+    assert {task["continuous"] for task in ran.tasks.values()} == {None if workspace.major == 20 else False}
+
+
+def test_dependencies_that_were_not_asked_for(workspace: Workspace) -> None:
+    """A task does not wait for what the command leaves out."""
+    ran = workspace.nx("run-many", "-t", "check", "--exclude-task-dependencies")
+    assert {name: sorted(task["dependencies"]) for name, task in ran.tasks.items()} == {
+        "shelf:check": [],
+        "van:check": ["shelf:check"],
+        "depot:check": ["shelf:check", "van:check"],
+    }
 
 
 def test_configuration(workspace: Workspace) -> None:

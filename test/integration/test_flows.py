@@ -529,7 +529,7 @@ def test_secrets_stay(step: Step) -> None:
     assert "Error: push to https://" in body
     assert "hunter2" not in body + ran.log
     assert step.sandbox.api_token.token not in body + ran.log
-    assert "2 secrets replaced in what is published" in ran.log
+    assert "30 secrets replaced in what is published" in ran.log
 
 
 def test_a_report_on_disk(step: Step) -> None:

@@ -13,7 +13,8 @@ PIPE = Path(__file__).parents[2] / "pipe"
 
 # Pure rooms: what they need of the environment, the clock, files and the network is passed in.
 PURE = (
-    "model", "variables", "build", "terminal", "telling*", "secrets", "redact", "insights", "steps", "protocol",
+    "model", "variables", "build", "terminal", "telling*", "problems*", "secrets", "redact", "insights*", "steps",
+    "protocol", "pack", "logs", "nx.durations",
     "render.*", "nx.printed*", "nx.run_json", "nx.record", "nx.values", "nx.merge", "nx.join", "nx.align",
     "nx.cloud_links", "nx.cloud_answer",
 )  # fmt: skip
@@ -27,7 +28,7 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 IMPURE_METHODS = {"now", "utcnow", "today"}
 EDGES = (
     "__main__", "app", "settings", "checkout", "clock", "publish", "bitbucket*", "nx.collect", "nx.sources",
-    "nx.workspace", "nx.hints", "nx.cloud", "nx.history",
+    "nx.workspace", "nx.hints", "nx.cloud", "nx.history", "locate", "tracked", "past", "page", "downloads", "outputs",
 )  # fmt: skip
 
 # Who alone may import what, both as patterns of module names.

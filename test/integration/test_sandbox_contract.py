@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +37,8 @@ _DATA: list[dict[str, Any]] = [
     {"title": "Tasks", "value": 41},
     {"title": "Final", "value": True},
 ]
+# To upload, an API token needs a scope that contains no other.
+_WIDE = frozenset({"read:pullrequest:bitbucket", "read:repository:bitbucket", "write:repository:bitbucket"})
 _START = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
 
 
@@ -110,6 +113,22 @@ def _report(**changes: Any) -> dict[str, Any]:
     return {"title": "Nx", "details": "cart:test failed", "result": "FAILED", "report_type": "TEST"} | changes
 
 
+def _annotation(**changes: Any) -> dict[str, Any]:
+    made = {"external_id": "a", "annotation_type": "BUG", "severity": "HIGH", "path": "cart/a.ts", "line": 3}
+    return made | {"summary": "It is wrong"} | changes
+
+
+def _full_annotation() -> dict[str, Any]:
+    return _annotation(
+        external_id="b",
+        annotation_type="CODE_SMELL",
+        severity="LOW",
+        result="FAILED",
+        details="x",
+        link="https://c.i/1",
+    )
+
+
 def _head(sandbox: Sandbox) -> str:
     return sandbox.pull_request.source_commit
 
@@ -153,11 +172,27 @@ def test_every_operation_keeps_to_the_contract(contract: Contract, sandbox: Sand
         client("GET", f"/commit/{head}/reports/nx-17"),
         client("GET", f"/commit/{head}/reports"),
         client("GET", f"/commit/{head}/reports?pagelen=100&fields=values.external_id,values.data,next"),
+        client("POST", f"/commit/{head}/reports/nx-17/annotations", [_annotation(), _full_annotation()]),
+        client("POST", f"/commit/{head}/reports/nx-17/annotations", [_annotation(summary="It was wrong")]),
+        client("GET", f"/commit/{head}/reports/nx-17/annotations"),
+        client("GET", f"/commit/{head}/reports/nx-17/annotations?pagelen=100&fields=values.external_id,next"),
+        client("GET", f"/commit/{head}/reports/nx-17/annotations/a"),
+        client("DELETE", f"/commit/{head}/reports/nx-17/annotations/a"),
+        client("DELETE", f"/commit/{head}/reports/nx-17/annotations/a"),
         client("DELETE", f"/commit/{head}/reports/nx-17"),
         client("DELETE", f"/commit/{head}/reports/nx-17"),
     ]
+    sandbox.state.credentials.append(replace(sandbox.api_token, token="wide", scopes=_WIDE))
+    wide = _Client(sandbox, (sandbox.api_auth[0], "wide"))
+    done += [
+        wide("POST", "/downloads", files={"files": ("a.html", b"<p>")}),
+        wide("GET", "/downloads?pagelen=100"),
+        wide("GET", "/downloads/a.html", allow_redirects=False),
+        wide("DELETE", "/downloads/a.html"),
+    ]
     expected = [201, 200, 200, 200, 200, 200, 200, 200, 200, 204, 200, 201, 200, 200, 200, 200, 200, 202]
-    expected += [200, 200, 200, 200, 200, 204, 204]
+    expected += [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 204, 204, 204, 204]
+    expected += [201, 200, 302, 204]
     assert [answer.status_code for answer in done] == expected
     assert [problem for exchange in sandbox.requests for problem in contract.problems(exchange)] == []
 
@@ -188,6 +223,10 @@ def test_error_answers_keep_to_the_contract(contract: Contract, sandbox: Sandbox
     client("PUT", f"{reports}/nx", _report(result="RED"))
     client("GET", f"{reports}/nx")
     client("GET", f"/commit/{_OTHER}/reports")
+    client("POST", f"{reports}/nx/annotations", [_annotation()])
+    client("GET", f"{reports}/nx/annotations/a")
+    client("POST", "/downloads", files={"files": ("a.html", b"<p>")})
+    client("GET", "/downloads/a.html")
     sandbox.repository.strict_deletion = True
     client("DELETE", f"{reports}/nx")
     sandbox.repository.reports_refused.add(sandbox.api_token.user)
@@ -196,7 +235,7 @@ def test_error_answers_keep_to_the_contract(contract: Contract, sandbox: Sandbox
     client("GET", f"{reports}/nx")
     client("DELETE", f"{reports}/nx")
     expected = [400, 400, 403, 403, 404, 404, 400, 400, 403, 404, 404, 401, 401, 403, 404]
-    expected += [400, 404, 404, 404, 403, 403, 403, 403]
+    expected += [400, 404, 404, 404, 404, 403, 404, 404, 403, 403, 403, 403]
     assert [exchange.status for exchange in sandbox.requests] == expected
     assert [problem for exchange in sandbox.requests for problem in contract.response_problems(exchange)] == []
 
@@ -220,6 +259,10 @@ def test_error_answers_keep_to_the_contract(contract: Contract, sandbox: Sandbox
             ("PUT", f"/commit/{_OTHER}/reports/nx", {"title": "Nx", "data": [{"type": "FLOAT"}]}),
             "'FLOAT' is not one of",
         ),
+        (("POST", f"/commit/{_OTHER}/reports/nx/annotations", [_annotation(line=0)]), "0 is less than the minimum"),
+        (("POST", f"/commit/{_OTHER}/reports/nx/annotations", [_annotation(severity="ERROR")]), "'ERROR' is not one"),
+        (("POST", f"/commit/{_OTHER}/reports/nx/annotations", []), "[] should be non-empty"),
+        (("POST", f"/commit/{_OTHER}/reports/nx/annotations", [_annotation()] * 101), "too long"),
         (("GET", "/pullrequests/seventeen", None), "seventeen"),
         (("GET", "/pull-requests", None), "Path not found"),
     ],
@@ -708,6 +751,246 @@ def test_the_page_shows_the_reports_of_the_head(sandbox: Sandbox, client: _Clien
     assert "<script" not in page
     assert "javascript:" not in page
     assert "Base only" not in page
+
+
+# Annotations
+
+
+@pytest.fixture
+def annotated(sandbox: Sandbox, client: _Client) -> str:
+    """Put a report, and give the path of its annotations."""
+    path = f"/commit/{_head(sandbox)}/reports/nx"
+    client("PUT", path, _report())
+    return f"{path}/annotations"
+
+
+def _ids(client: _Client, path: str) -> list[str]:
+    return [value["external_id"] for value in client("GET", f"{path}?pagelen=100").json()["values"]]
+
+
+def test_annotations_are_put_replaced_and_deleted(sandbox: Sandbox, client: _Client, annotated: str) -> None:
+    """Each is known by its id in the report: a second one of that id replaces the first, in its place."""
+    [made] = client("POST", annotated, [_annotation()]).json()
+    assert made | _annotation() | {"type": "report_annotation"} == made
+    assert (made["uuid"][0], made["created_on"]) == ("{", made["updated_on"])
+    client("POST", annotated, [_annotation(external_id="b")])
+    [changed] = client("POST", annotated, [_annotation(summary="It was")]).json()
+    assert (changed["summary"], changed["uuid"], changed["created_on"]) == ("It was", made["uuid"], made["created_on"])
+    assert changed["updated_on"] > made["updated_on"]
+    assert client("GET", f"{annotated}/a").json() == client("GET", f"{annotated}/{made['uuid']}").json() == changed
+    assert _ids(client, annotated) == ["a", "b"]
+    assert client("DELETE", f"{annotated}/a").status_code == 204
+    assert client("GET", f"{annotated}/a").status_code == 404
+    assert client("DELETE", f"{annotated}/a").status_code == 204
+    sandbox.repository.strict_deletion = True
+    assert client("DELETE", f"{annotated}/a").status_code == 404
+    assert _ids(client, annotated) == ["b"]
+
+
+def test_annotations_live_and_die_with_their_report(sandbox: Sandbox, client: _Client, annotated: str) -> None:
+    """A report that is put again keeps them, a deleted one takes them along, and without one there are none."""
+    report = annotated.removesuffix("/annotations")
+    client("POST", annotated, [_annotation()])
+    client("PUT", report, _report(title="Again"))
+    assert _ids(client, annotated) == ["a"]
+    client("DELETE", report)
+    for method in ("GET", "POST"):
+        assert client(method, annotated, [_annotation()]).status_code == 404
+    client("PUT", report, _report())
+    assert _ids(client, annotated) == []
+    assert sandbox.repository.annotations == {}
+
+
+def test_annotations_at_once_and_in_all(sandbox: Sandbox, client: _Client, annotated: str) -> None:
+    """101 at once are refused in a shape of its own, none and a shared id too; so is the one beyond a thousand."""
+    many = [_annotation(external_id=str(number)) for number in range(1001)]
+    refused = client("POST", annotated, many[:101])
+    assert refused.status_code == 400
+    assert refused.json() == {"code": 400, "message": "Bulk upload supports a maximum of /100 annotations."}
+    for wrong in ([], _annotation(), [_annotation(), _annotation()], None):
+        assert client("POST", annotated, wrong).status_code == 400
+    assert sandbox.repository.annotations == {}
+    for start in range(0, 1000, 100):
+        assert client("POST", annotated, many[start : start + 100]).status_code == 200
+    assert client("POST", annotated, many[1000:]).status_code == 400
+    assert client("POST", annotated, many[:100]).status_code == 200
+    first = client("GET", f"{annotated}?pagelen=100").json()
+    assert (len(first["values"]), first["next"].startswith(sandbox.url)) == (100, True)
+    [stored] = sandbox.repository.annotations.values()
+    assert len(stored) == 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"summary": ""}, "summary"),
+        ({"summary": " "}, "summary"),
+        ({"summary": "s" * 451}, "summary"),
+        ({"summary": None}, "summary"),
+        ({"details": "d" * 2001}, "details"),
+        ({"external_id": ""}, "external_id"),
+        ({"external_id": "i" * 451}, "external_id"),
+        ({"line": 0}, "line"),
+        ({"line": "3"}, "line"),
+        ({"line": True}, "line"),
+        ({"path": "/cart/a.ts"}, "path"),
+        ({"path": "../a.ts"}, "path"),
+        ({"path": "./a.ts"}, "path"),
+        ({"path": ""}, "path"),
+        ({"severity": "ERROR"}, "severity"),
+        ({"annotation_type": "TEST"}, "annotation_type"),
+        ({"result": "PENDING"}, "result"),
+        ({"link": "javascript:alert(1)"}, "link"),
+        ({"link": "http://localhost/"}, "link"),
+        ({"title": "x"}, "title"),
+        ({"type": "x"}, "type"),
+        ({"uuid": "{1}"}, "uuid"),
+    ],
+)
+def test_limits_of_an_annotation(
+    sandbox: Sandbox, client: _Client, annotated: str, change: dict[str, Any], field: str
+) -> None:
+    """One wrong value, or a key too many, in one of several is a 400 that names it, and none is written."""
+    answer = client("POST", annotated, [_annotation(external_id="b"), _annotation(**change)])
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, [field])
+    assert sandbox.repository.annotations == {}
+
+
+def test_an_annotation_at_its_limit_is_taken(client: _Client, annotated: str) -> None:
+    """The longest values are stored whole, and without a line, a path, details and a severity it is one too."""
+    full = _annotation(external_id="i" * 450, summary="s" * 450, details="d" * 2000, line=1, link="https://ci.example")
+    assert client("POST", annotated, [full]).status_code == 200
+    bare = {"external_id": "b", "annotation_type": "BUG", "summary": "x"}
+    assert client("POST", annotated, [bare]).status_code == 200
+    assert client("GET", f"{annotated}/{'i' * 450}").json() | full == client("GET", f"{annotated}/{'i' * 450}").json()
+
+
+def test_the_page_shows_annotations_with_their_report(client: _Client, sandbox: Sandbox, annotated: str) -> None:
+    """Place, severity, summary and details stand below the report, escaped."""
+    client("POST", annotated, [_annotation(summary="<script>alert(1)</script>", details="tsc TS2322")])
+    page = client.session.get(sandbox.page_url(), timeout=10).text
+    assert 'Annotations <span class="count">1</span>' in page
+    for text in ("&lt;script&gt;alert(1)", "<code>cart/a.ts:3</code>", "HIGH", "tsc TS2322"):
+        assert text in page
+    assert "<script" not in page
+
+
+# Downloads
+
+
+@pytest.fixture
+def uploader(sandbox: Sandbox) -> _Client:
+    """Give a client that may write to the repository."""
+    email, token = "up@acme.example", "upload-token"
+    sandbox.state.add_api_token(sandbox.author, email, token, _WIDE)
+    return _Client(sandbox, (email, token))
+
+
+def test_downloads_are_uploaded_listed_fetched_and_deleted(uploader: _Client) -> None:
+    """A file is put under its name, over one of that name, and is fetched where the API's redirect leads."""
+    for content in (b"one", b"<p>two</p>"):
+        answer = uploader("POST", "/downloads", files={"files": ("a.html", content)})
+        assert (answer.status_code, answer.content) == (201, b"")
+    page = uploader("GET", "/downloads").json()
+    [listed] = page["values"]
+    assert (listed["name"], listed["size"], listed["user"]["display_name"]) == ("a.html", 10, "Ada Moreno")
+    assert (page["size"], listed["created_on"][:10]) == (1, "2026-11-23")
+    found = uploader("GET", "/downloads/a.html", allow_redirects=False)
+    assert found.status_code == 302
+    fetched = requests.get(found.headers["Location"], timeout=10)
+    assert (fetched.content, fetched.headers["Content-Type"]) == (b"<p>two</p>", "application/octet-stream")
+    assert fetched.headers["Content-Disposition"].startswith("attachment")
+    assert uploader("DELETE", "/downloads/a.html").status_code == 204
+    for method in ("GET", "DELETE"):
+        assert uploader(method, "/downloads/a.html").status_code == 404
+    assert requests.get(found.headers["Location"], timeout=10).status_code == 404
+
+
+def test_what_is_no_upload_is_refused(sandbox: Sandbox, uploader: _Client) -> None:
+    """Another content type is a 406, a form without files or with a path for a name a 400; nothing is written."""
+    assert uploader("POST", "/downloads", {"files": "a"}).status_code == 406
+    assert uploader("POST", "/downloads", files={"other": ("a.html", b"a")}).status_code == 400
+    assert uploader("POST", "/downloads", files={"files": ("a/b.html", b"a")}).status_code == 400
+    assert sandbox.repository.downloads == {}
+
+
+def test_uploading_needs_a_scope_of_its_own(sandbox: Sandbox, client: _Client) -> None:
+    """To read is allowed by the scope for reading, to upload and to delete by that for writing, in its own words."""
+    sandbox.repository.put_download(sandbox.author, "a.html", b"a")
+    assert client("GET", "/downloads").status_code == 200
+    assert client("GET", "/downloads/a.html", allow_redirects=False).status_code == 302
+    access = _Client(sandbox, _Bearer(sandbox.access_token.token))
+    for refused in (client, access):
+        for answer in (
+            refused("POST", "/downloads", files={"files": ("a.html", b"b")}),
+            refused("DELETE", "/downloads/a.html"),
+        ):
+            required = "write:repository:bitbucket" if refused is client else "repository:write"
+            assert (answer.status_code, answer.json()["error"]["detail"]["required"]) == (403, [required])
+    assert sandbox.repository.downloads["a.html"].content == b"a"
+
+
+def test_downloads_come_in_pages(sandbox: Sandbox, client: _Client) -> None:
+    """Ten by default, up to 100 with `pagelen`."""
+    for number in range(12):
+        sandbox.repository.put_download(sandbox.author, f"{number}.html", b"")
+    first = client("GET", "/downloads").json()
+    second = client.session.get(first["next"], timeout=10).json()
+    assert (len(first["values"]), len(second["values"]), first["size"]) == (10, 2, 12)
+    assert len(client("GET", "/downloads?pagelen=100").json()["values"]) == 12
+
+
+# Pipelines' proxy
+
+
+def _through(sandbox: Sandbox, method: str, path: str, json: Any = None, **options: Any) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.proxies = {"http": sandbox.proxy.address}
+        url = f"http://api.bitbucket.org/2.0/repositories/acme/shop{path}"
+        return session.request(method, url, json=json, timeout=10, **options)
+
+
+def test_the_proxy_signs_what_concerns_reports(sandbox: Sandbox) -> None:
+    """Reports and annotations work without a credential; the list's next page is as the API knows itself."""
+    reports = f"/commit/{_head(sandbox)}/reports"
+    assert _through(sandbox, "PUT", f"{reports}/nx", _report()).status_code == 200
+    assert _through(sandbox, "POST", f"{reports}/nx/annotations", [_annotation()]).status_code == 200
+    for number in range(11):
+        sandbox.repository.put_report(sandbox.author, _head(sandbox), f"nx-{number}", _report())
+    assert _through(sandbox, "GET", reports).json()["next"].startswith("https://api.bitbucket.org/2.0/repositories/")
+    assert _through(sandbox, "DELETE", f"{reports}/nx").status_code == 204
+    assert [exchange.authorized for exchange in sandbox.proxy.requests] == [False] * 4
+    assert sandbox.requests == []
+
+
+def test_the_proxy_signs_nothing_else(sandbox: Sandbox) -> None:
+    """A comment, a build status, a download and another host are turned away."""
+    for method, path in (
+        ("POST", "/pullrequests/17/comments"),
+        ("POST", f"/commit/{_head(sandbox)}/statuses/build"),
+        ("GET", "/downloads"),
+        ("GET", f"/commit/{_head(sandbox)}"),
+        ("GET", f"/commit/{_head(sandbox)}/reportsx"),
+    ):
+        assert _through(sandbox, method, path, _comment("a")).status_code == 401
+    direct = requests.get(f"{sandbox.proxy.address}/2.0/repositories/acme/shop/pullrequests", timeout=10)
+    assert direct.status_code == 502
+    assert (sandbox.pull_request.comments, sandbox.repository.build_statuses) == ({}, [])
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Proxy-Authorization", "Cookie"])
+def test_a_credential_given_to_the_proxy_fails_the_test(header: str) -> None:
+    """Whoever sends the proxy a credential hears of it when the sandbox closes."""
+    sandbox = Sandbox()
+    path = f"/commit/{_head(sandbox)}/reports"
+    _through(sandbox, "GET", path)
+    _through(sandbox, "GET", path, headers={header: "Bearer x"})
+    with pytest.raises(ExceptionGroup) as raised:
+        sandbox.close()
+    assert [str(error) for error in raised.value.exceptions] == [
+        f"GET /2.0/repositories/acme/shop{path}: the proxy was sent {header}"
+    ]
 
 
 # Credentials

@@ -15,6 +15,7 @@ from flask import Flask
 
 from test.sandbox import cloud, page
 from test.sandbox.faults import Action, Answer, Fault, json_answer, not_found_page, rate_limited, server_error
+from test.sandbox.proxy import Proxy
 from test.sandbox.seed import seed
 from test.sandbox.server import Exchange, Server
 from test.sandbox.state import CommitIndex, State
@@ -67,6 +68,8 @@ class Sandbox:
         app.testing = True  # an exception inside reaches the test instead of becoming a page
         app.register_blueprint(cloud.blueprint(self.state), url_prefix="/2.0")
         app.register_blueprint(page.blueprint(self.state))
+        self._app, self._on_exchange = app, on_exchange
+        self._proxy: Proxy | None = None
         self._server = Server(app, self.state.lock, on_exchange, latency)
         self.faults = self._server.faults
         self.requests = self._server.requests
@@ -83,6 +86,14 @@ class Sandbox:
         return self.api_token.email, self.api_token.token
 
     @property
+    def proxy(self) -> Proxy:
+        """Pipelines' proxy, at its `address` and with a log `requests` of its own, from when it is first asked for."""
+        if self._proxy is None:
+            token = self.state.add_access_token("Pipelines", "sandbox-pipelines-token", ["repository"])
+            self._proxy = Proxy(self._app, self.state.lock, self._on_exchange, token.token)
+        return self._proxy
+
+    @property
     def connections(self) -> int:
         """How many TCP connections the requests to the API came through."""
         return len({exchange.connection for exchange in self.requests})
@@ -93,8 +104,12 @@ class Sandbox:
         return f"{self._server.address}/{self.repository.full_name}/pull-requests/{number}"
 
     def close(self) -> None:
-        """Stop serving; raises an ExceptionGroup of whatever went wrong inside the sandbox itself."""
-        self._server.close()
+        """Stop serving; raises an ExceptionGroup of whatever went wrong inside, or was sent to the proxy."""
+        try:
+            if self._proxy is not None:
+                self._proxy.close()
+        finally:
+            self._server.close()
 
     def __enter__(self) -> Self:
         """Give itself."""

@@ -11,27 +11,41 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 
+from test.sandbox.bodies import (
+    COMMENT_UPDATE,
+    NEW_COMMENT,
+    NEW_STATUS,
+    REPORT,
+    STATUS_UPDATE,
+    ApiError,
+    check_report,
+    check_status,
+    read_annotations,
+    read_body,
+    refusal,
+)
 from test.sandbox.faults import Answer, not_found_page, server_error
 from test.sandbox.markup import render
-from test.sandbox.state import AmbiguousError, CommitIndex, ForbiddenError, NotFoundError
+from test.sandbox.state import AmbiguousError, CommitIndex, ForbiddenError, FullError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from test.sandbox.state import (
+        Annotation,
         BuildStatus,
         Comment,
         Commit,
         Credential,
+        Download,
         PullRequest,
         Report,
         Repository,
@@ -42,9 +56,6 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 _PULL_REQUEST_STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
-_STATUS_STATES = ("FAILED", "INPROGRESS", "STOPPED", "SUCCESSFUL")
-_REPORT_CHOICES = {"report_type": ("SECURITY", "COVERAGE", "TEST", "BUG"), "result": ("PASSED", "FAILED", "PENDING")}
-_MOST_DATA = 10
 # Classic scopes contain others; those of API tokens contain none.
 _CONTAINED = {
     "pullrequest": ("repository",),
@@ -52,19 +63,6 @@ _CONTAINED = {
     "pullrequest:write": ("pullrequest", "repository:write", "repository"),
 }
 _CREATED = 201
-
-
-class _ApiError(Exception):
-    """An answer other than the asked one, as `Response` takes it."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
-
-
-def _error(status: int, message: str, **more: object) -> _ApiError:
-    body = {"type": "error", "error": {"message": message, **more}}
-    return _ApiError(Answer(status, json.dumps(body), "application/json"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,173 +87,6 @@ class _Call:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Request bodies
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What a body may hold under a key: a type, or a table of keys again."""
-
-    kind: type | tuple[type, ...] | dict[str, _Key]
-    required: bool = False
-
-
-_LINE = _Key(int)
-_NEW_COMMENT = {
-    "content": _Key({"raw": _Key(str, required=True)}, required=True),
-    "inline": _Key(
-        {"path": _Key(str, required=True), "from": _LINE, "to": _LINE, "start_from": _LINE, "start_to": _LINE}
-    ),
-    "parent": _Key({"id": _Key(int, required=True)}),
-}
-_COMMENT_UPDATE = {"content": _NEW_COMMENT["content"]}
-_STATUS_KEYS = ("key", "state", "url", "name", "description", "refname")
-_NEW_STATUS = {name: _Key(str, required=name in ("key", "state", "url")) for name in _STATUS_KEYS}
-_STATUS_UPDATE = {name: _Key(str) for name in _STATUS_KEYS}
-_NUMBER = (int, float)
-_REPORT_LINKS = ("link", "logo_url")
-# What the server makes up itself (uuid, external_id, the times) is refused, as in other bodies.
-_REPORT = {
-    "title": _Key(str, required=True),
-    **{name: _Key(str) for name in ("details", "reporter", *_REPORT_CHOICES, *_REPORT_LINKS)},
-    "remote_link_enabled": _Key(bool),
-    "data": _Key(list),
-}
-_DATUM = {"title": _Key(str, required=True), "type": _Key(str), "value": _Key(object, required=True)}
-# Each type of a report's data and what its value has to be.
-_DATUM_VALUES: dict[str | None, type | tuple[type, ...] | dict[str, _Key]] = {
-    None: (str, bool, *_NUMBER),
-    "BOOLEAN": bool,
-    "LINK": {"text": _Key(str, required=True), "href": _Key(str, required=True)},
-    "TEXT": str,
-    **dict.fromkeys(("DATE", "DURATION", "NUMBER", "PERCENTAGE"), _NUMBER),
-}
-
-
-def _is_a(value: object, kind: type | tuple[type, ...]) -> bool:
-    """Whether JSON's value is of that kind; true and false are no numbers there."""
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if isinstance(value, bool):
-        return bool in kinds or object in kinds
-    return isinstance(value, kind) and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def _problems(value: object, kind: type | tuple[type, ...] | dict[str, _Key]) -> Iterable[tuple[str, str]]:
-    """Where the value is not as the table says (dotted path, message), in the words of jenkins-x/jx#3076."""
-    if isinstance(kind, dict):
-        if not isinstance(value, dict):
-            yield "", "expected a dictionary"
-            return
-        for name in value:
-            if name not in kind:
-                yield name, "extra keys not allowed"
-        for name, key in kind.items():
-            if name in value:
-                for path, message in _problems(value[name], key.kind):
-                    yield f"{name}.{path}" if path else name, message
-            elif key.required:
-                yield name, "required key not provided"
-    elif not _is_a(value, kind):
-        yield "", f"expected {' or '.join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))}"
-
-
-def _body(table: dict[str, _Key]) -> JSON:
-    value: Any = request.get_json(silent=True)
-    fields = dict(_problems(value, table))
-    if fields:
-        raise _error(400, "Bad request", fields=fields)
-    return dict(value)
-
-
-def _too_long(values: JSON, limits: dict[str, int]) -> dict[str, list[str]]:
-    """Say which texts are longer than their limit, in the words of buildbot#7049."""
-    return {
-        name: [f"Ensure this value has at most {most} characters (it has {len(values[name])})."]
-        for name, most in limits.items()
-        if len(values.get(name, "")) > most
-    }
-
-
-def _no_choice(value: object) -> list[str]:
-    return [f"Select a valid choice. {value} is not one of the available choices."]
-
-
-def _refuse(fields: dict[str, list[str]]) -> None:
-    """Raise where a field is wrong."""
-    if fields:
-        message = ", ".join(f"{name}: {texts[0]}" for name, texts in fields.items())
-        raise _error(400, message, fields=fields)
-
-
-def _check_status(values: JSON) -> None:
-    """Hold a build status to its limits."""
-    fields = _too_long(values, {"key": 40, "name": 255, "url": 450})
-    for name in ("key", "url"):
-        if values.get(name) == "":
-            fields[name] = ["This field is required."]
-    if values.get("state", _STATUS_STATES[0]) not in _STATUS_STATES:
-        fields["state"] = _no_choice(values["state"])
-    if "url" not in fields and not re.match("https?://.", values.get("url", "https://x")):
-        fields["url"] = ["Enter a valid URL."]
-    _refuse(fields)
-
-
-def _is_report_link(url: str) -> bool:
-    """Whether a report may link there: a web address, and not on `localhost` (mc1arke's plugin for SonarQube)."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    host = (parts.hostname or "").rstrip(".")
-    return parts.scheme in ("http", "https") and host not in ("", "localhost") and not re.search(r"\s", url)
-
-
-def _datum_problems(datum: object) -> Iterator[tuple[str, str]]:
-    """Where one of a report's data is not as the OpenAPI file's table says (dotted path, message)."""
-    problems = list(_problems(datum, _DATUM))
-    if problems or not isinstance(datum, dict):
-        yield from problems
-        return
-    kind, value = datum.get("type"), datum["value"]
-    if kind not in _DATUM_VALUES:
-        yield "type", _no_choice(kind)[0]
-        return
-    problems = list(_problems(value, _DATUM_VALUES[kind]))
-    yield from ((f"value.{path}" if path else "value", message) for path, message in problems)
-    if problems:
-        return
-    if kind == "PERCENTAGE" and not 0 <= value <= 100:
-        yield "value", "Ensure this value is between 0 and 100."
-    if kind == "LINK" and not _is_report_link(value["href"]):
-        yield "value.href", "Enter a valid URL."
-
-
-def _check_report(report_id: str, values: JSON) -> None:
-    """Hold a report to its limits.
-
-    Of lengths the file says nothing: those of title, reporter and key are Data Center's and those of annotations.
-    """
-    fields = _too_long({**values, "external_id": report_id}, dict.fromkeys(("title", "reporter", "external_id"), 450))
-    fields |= _too_long(values, {"details": 2000})
-    if not values["title"]:
-        fields["title"] = ["This field is required."]
-    for name, choices in _REPORT_CHOICES.items():
-        if name in values and values[name] not in choices:
-            fields[name] = _no_choice(values[name])
-    for name in _REPORT_LINKS:
-        if name in values and not _is_report_link(values[name]):
-            fields[name] = ["Enter a valid URL."]
-    data = values.get("data", [])
-    if len(data) > _MOST_DATA:
-        fields["data"] = [f"Ensure this field has no more than {_MOST_DATA} elements."]
-    for number, datum in enumerate(data):
-        for path, message in _datum_problems(datum):
-            fields[f"data.{number}.{path}".rstrip(".")] = [message]
-    _refuse(fields)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Lists
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -274,7 +105,7 @@ def _query_filter(text: str) -> Callable[[JSON], bool]:
     for part in re.split(r"\bAND\b", text):
         term = _TERM.fullmatch(part)
         if term is None:
-            raise _error(400, "Invalid query", detail=f"Cannot read {part.strip()!r}")
+            raise refusal(400, "Invalid query", detail=f"Cannot read {part.strip()!r}")
         terms.append((term[1], term[2], json.loads(term[3])))
 
     def matches(item: JSON) -> bool:
@@ -291,7 +122,7 @@ def _query_filter(text: str) -> Callable[[JSON], bool]:
 def _number(name: str, default: int, most: int, message: str) -> int:
     text = request.args.get(name, str(default))
     if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise _error(400, message)
+        raise refusal(400, message)
     return int(text)
 
 
@@ -299,7 +130,7 @@ def _offset(token: str | None) -> int:
     try:
         return int(base64.urlsafe_b64decode(token).removeprefix(b"offset:")) if token else 0
     except (binascii.Error, ValueError):
-        raise _error(400, "Invalid page") from None
+        raise refusal(400, "Invalid page") from None
 
 
 def _next(page: str) -> str:
@@ -339,7 +170,7 @@ def _only(value: Any, paths: list[list[str]]) -> Any:
     return {name: _only(part, rests[name]) for name, part in value.items() if rests[name]}
 
 
-def _partial(value: JSON) -> JSON:
+def _partial(value: JSON | list[JSON]) -> JSON | list[JSON]:
     """Apply `fields`; of the forms with a sign (add, leave out) only plain names matter here."""
     names = [name for name in request.args.get("fields", "").split(",") if name and name[0] not in "+-"]
     return _only(value, [name.split(".") for name in names]) if names else value
@@ -388,7 +219,7 @@ def _commit_json(repository: Repository, commit: Commit) -> JSON:
         "date": _time(commit.date),
         "author": {"type": "author", "raw": commit.author.display_name, "user": _user_json(commit.author)},
         "message": commit.message,
-        "parents": [],
+        "parents": [{"type": "commit", "hash": commit.parent}] if commit.parent else [],
         "repository": _repository_json(repository),
         "links": _links(_api(repository, "commit", commit.hash), _web(repository, f"/commits/{commit.hash}")),
     }
@@ -479,18 +310,42 @@ def _report_json(repository: Repository, report: Report) -> JSON:
     }
 
 
+def _annotation_json(repository: Repository, report: Report, annotation: Annotation) -> JSON:
+    own = _api(repository, "commit", report.commit, "reports", report.uuid, "annotations", annotation.uuid)
+    return {
+        "type": "report_annotation",
+        "uuid": annotation.uuid,
+        **annotation.values,
+        "created_on": _time(annotation.created_on),
+        "updated_on": _time(annotation.updated_on),
+        "links": {"self": {"href": own}},
+    }
+
+
+def _download_json(repository: Repository, download: Download) -> JSON:
+    return {
+        "type": "download",
+        "name": download.name,
+        "size": len(download.content),
+        "downloads": 0,
+        "created_on": _time(download.created_on),
+        "user": _user_json(download.user),
+        "links": {"self": {"href": _api(repository, "downloads", download.name)}},
+    }
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Operations: each gives the body, its status and more headers, or raises
 # ---------------------------------------------------------------------------------------------------------------------
 
-_Result = tuple[JSON | None, int, dict[str, str]]
+_Result = tuple[JSON | list[JSON] | None, int, dict[str, str]]
 
 
 def _list_pull_requests(call: _Call) -> _Result:
     states = request.args.getlist("state") or ["OPEN"]
     for state in states:
         if state not in _PULL_REQUEST_STATES:
-            raise _error(400, f"Invalid state: {state}")
+            raise refusal(400, f"Invalid state: {state}")
     found: Iterable[PullRequest] = call.repository.pull_requests.values()
     if "q" not in request.args:  # with a query `state` is ignored, as seen on the live API
         found = [pull_request for pull_request in found if pull_request.state in states]
@@ -503,7 +358,7 @@ def _get_pull_request(call: _Call) -> _Result:
 
 def _list_pull_requests_of_commit(call: _Call) -> _Result:
     if call.repository.commit_index is CommitIndex.MISSING:
-        raise _error(404, "The commits of this repository are not linked to pull requests yet")
+        raise refusal(404, "The commits of this repository are not linked to pull requests yet")
     pagelen = _number("pagelen", 30, 100, "Invalid pagelen")
     page = _number("page", 1, 10_000, "Invalid page")  # the one list whose page is documented as a number
     if call.repository.commit_index is CommitIndex.INDEXING:
@@ -528,7 +383,7 @@ def _list_comments(call: _Call) -> _Result:
 
 def _create_comment(call: _Call) -> _Result:
     pull_request = call.pull_request
-    body = _body(_NEW_COMMENT)
+    body = read_body(NEW_COMMENT)
     parent = body["parent"]["id"] if "parent" in body else None
     comment = call.repository.add_comment(
         call.user, pull_request, body["content"]["raw"], inline=body.get("inline"), parent=parent
@@ -544,7 +399,7 @@ def _get_comment(call: _Call) -> _Result:
 
 def _update_comment(call: _Call) -> _Result:
     pull_request = call.pull_request
-    raw = _body(_COMMENT_UPDATE)["content"]["raw"]
+    raw = read_body(COMMENT_UPDATE)["content"]["raw"]
     comment = call.repository.edit_comment(call.user, pull_request, call.path["comment_id"], raw)
     return _comment_json(call.repository, pull_request, comment), 200, {}
 
@@ -570,8 +425,8 @@ def _list_statuses_of_commit(call: _Call) -> _Result:
 
 def _create_status(call: _Call) -> _Result:
     commit = call.commit.hash
-    values = _body(_NEW_STATUS)
-    _check_status(values)
+    values = read_body(NEW_STATUS)
+    check_status(values)
     return _status_json(call.repository, call.repository.put_status(call.user, commit, values)), _CREATED, {}
 
 
@@ -581,10 +436,10 @@ def _get_status(call: _Call) -> _Result:
 
 def _update_status(call: _Call) -> _Result:
     commit, key = call.commit.hash, call.path["key"]
-    values = _body(_STATUS_UPDATE)
-    _check_status(values)
+    values = read_body(STATUS_UPDATE)
+    check_status(values)
     if values.setdefault("key", key) != key:
-        raise _error(400, "key: The key cannot be changed.", fields={"key": ["The key cannot be changed."]})
+        raise refusal(400, "key: The key cannot be changed.", fields={"key": ["The key cannot be changed."]})
     return _status_json(call.repository, call.repository.update_status(call.user, commit, key, values)), 200, {}
 
 
@@ -608,8 +463,8 @@ def _get_report(call: _Call) -> _Result:
 
 def _put_report(call: _Call) -> _Result:
     commit, report_id = _commit_of_reports(call), call.path["report_id"]
-    values = _body(_REPORT)
-    _check_report(report_id, values)
+    values = read_body(REPORT)
+    check_report(report_id, values)
     return _report_json(call.repository, call.repository.put_report(call.user, commit, report_id, values)), 200, {}
 
 
@@ -623,9 +478,72 @@ def _delete_report(call: _Call) -> _Result:
     return None, 204, {}
 
 
+def _report_of_annotations(call: _Call) -> Report:
+    return call.repository.report(_commit_of_reports(call), call.path["report_id"])
+
+
+def _list_annotations(call: _Call) -> _Result:
+    report = _report_of_annotations(call)
+    found = call.repository.annotations_of(report)
+    return _paginated(_annotation_json(call.repository, report, each) for each in found), 200, {}
+
+
+def _put_annotations(call: _Call) -> _Result:
+    report = _report_of_annotations(call)
+    made = call.repository.put_annotations(report, read_annotations())
+    return [_annotation_json(call.repository, report, each) for each in made], 200, {}
+
+
+def _get_annotation(call: _Call) -> _Result:
+    report = _report_of_annotations(call)
+    found = call.repository.annotation(report, call.path["annotation_id"])
+    return _annotation_json(call.repository, report, found), 200, {}
+
+
+def _delete_annotation(call: _Call) -> _Result:
+    report = _report_of_annotations(call)
+    try:
+        call.repository.delete_annotation(report, call.path["annotation_id"])
+    except NotFoundError:
+        if call.repository.strict_deletion:
+            raise
+    return None, 204, {}
+
+
+def _list_downloads(call: _Call) -> _Result:
+    found = call.repository.downloads.values()
+    body = _paginated(_download_json(call.repository, each) for each in found)
+    return {**body, "size": len(found), "page": 1}, 200, {}
+
+
+def _upload(call: _Call) -> _Result:
+    if request.mimetype != "multipart/form-data":
+        raise refusal(406, "Unsupported Content-Type. Use multipart/form-data.")
+    files = request.files.getlist("files")
+    if not files:
+        raise refusal(400, "files: This field is required.", fields={"files": ["This field is required."]})
+    for file in files:
+        name = file.filename or ""
+        if not name or "/" in name:
+            raise refusal(400, "files: Enter a file name.", fields={"files": ["Enter a file name."]})
+        call.repository.put_download(call.user, name, file.read())
+    return None, _CREATED, {"Location": _api(call.repository, "downloads")}
+
+
+def _get_download(call: _Call) -> _Result:
+    name = call.repository.download(call.path["filename"]).name
+    return None, 302, {"Location": _web(call.repository, f"/downloads/{quote(name, safe='')}")}
+
+
+def _delete_download(call: _Call) -> _Result:
+    call.repository.delete_download(call.path["filename"])
+    return None, 204, {}
+
+
 _PULL_REQUEST = "/pullrequests/<int:pull_request_id>"
 _COMMIT = "/commit/<commit>"
-# Method, path, classic scope (an API token needs `read:<scope>:bitbucket`), what it does.
+_REPORT = f"{_COMMIT}/reports/<report_id>"
+# Method, path, classic scope (an API token needs `read:<scope>:bitbucket`, or `write:`), what it does.
 _OPERATIONS: tuple[tuple[str, str, str, Callable[[_Call], _Result]], ...] = (
     ("GET", "/pullrequests", "pullrequest", _list_pull_requests),
     ("GET", _PULL_REQUEST, "pullrequest", _get_pull_request),
@@ -642,9 +560,17 @@ _OPERATIONS: tuple[tuple[str, str, str, Callable[[_Call], _Result]], ...] = (
     ("GET", f"{_COMMIT}/statuses/build/<key>", "repository", _get_status),
     ("PUT", f"{_COMMIT}/statuses/build/<key>", "repository", _update_status),
     ("GET", f"{_COMMIT}/reports", "repository", _list_reports),
-    ("GET", f"{_COMMIT}/reports/<report_id>", "repository", _get_report),
-    ("PUT", f"{_COMMIT}/reports/<report_id>", "repository", _put_report),
-    ("DELETE", f"{_COMMIT}/reports/<report_id>", "repository", _delete_report),
+    ("GET", _REPORT, "repository", _get_report),
+    ("PUT", _REPORT, "repository", _put_report),
+    ("DELETE", _REPORT, "repository", _delete_report),
+    ("GET", f"{_REPORT}/annotations", "repository", _list_annotations),
+    ("POST", f"{_REPORT}/annotations", "repository", _put_annotations),
+    ("GET", f"{_REPORT}/annotations/<annotation_id>", "repository", _get_annotation),
+    ("DELETE", f"{_REPORT}/annotations/<annotation_id>", "repository", _delete_annotation),
+    ("GET", "/downloads", "repository", _list_downloads),
+    ("POST", "/downloads", "repository:write", _upload),
+    ("GET", "/downloads/<filename>", "repository", _get_download),
+    ("DELETE", "/downloads/<filename>", "repository:write", _delete_download),
 )
 
 
@@ -667,8 +593,8 @@ def _authenticate(state: State) -> Credential:
         if token and credential.token == token and credential.email == email and credential.scopes:
             return credential
     if bearer or any(credential.email == email for credential in state.credentials if email):
-        raise _error(401, "Token is invalid, expired, or not supported for this endpoint.")
-    raise _ApiError(Answer(401))
+        raise refusal(401, "Token is invalid, expired, or not supported for this endpoint.")
+    raise ApiError(Answer(401))
 
 
 def _scope(credential: Credential, of: str, verb: str = "read") -> str:
@@ -678,9 +604,9 @@ def _scope(credential: Credential, of: str, verb: str = "read") -> str:
     return of if verb == "read" else f"{of}:{verb}"
 
 
-def _lacking(credential: Credential, required: str) -> _ApiError:
+def _lacking(credential: Credential, required: str) -> ApiError:
     detail = {"granted": sorted(credential.scopes), "required": [required]}
-    return _error(403, "Your credentials lack one or more required privilege scopes.", detail=detail)
+    return refusal(403, "Your credentials lack one or more required privilege scopes.", detail=detail)
 
 
 def _check_scope(credential: Credential, required: str) -> None:
@@ -699,7 +625,8 @@ def _guarded(state: State, scope: str, operation: Callable[[_Call], _Result]) ->
         debug: dict[str, str] = {}
         try:
             credential = _authenticate(state)
-            wanted = _scope(credential, scope)
+            of, _, verb = scope.partition(":")
+            wanted = _scope(credential, of, verb or "read")
             debug = {
                 "X-Credential-Type": "api_token" if credential.email is not None else "access_token",
                 "X-Oauth-Scopes": ", ".join(sorted(credential.scopes)),
@@ -712,12 +639,14 @@ def _guarded(state: State, scope: str, operation: Callable[[_Call], _Result]) ->
             value, status, headers = operation(_Call(credential, repository, path))
             body = "" if value is None else json.dumps(_partial(value))
             response = _respond(Answer(status, body, "application/json", headers))
-        except _ApiError as error:
+        except ApiError as error:
             response = _respond(error.answer)
         except NotFoundError as error:
-            response = _respond(_error(404, str(error)).answer)
+            response = _respond(refusal(404, str(error)).answer)
         except ForbiddenError as error:
-            response = _respond(_error(403, str(error)).answer)
+            response = _respond(refusal(403, str(error)).answer)
+        except FullError as error:
+            response = _respond(refusal(400, str(error)).answer)
         except AmbiguousError:
             response = _respond(server_error())  # jenkinsci/bitbucket-branch-source#930
         response.headers.extend(debug)

@@ -9,6 +9,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, render_template
 from markupsafe import Markup
@@ -82,8 +83,21 @@ def blueprint(state: State) -> Blueprint:
             repository=repository,
             pull_request=found,
             statuses=repository.statuses_of_pull_request(found),
-            reports=repository.reports_of_commit(found.source_commit),
+            reports=[
+                (report, repository.annotations_of(report))
+                for report in repository.reports_of_commit(found.source_commit)
+            ],
         )
+
+    @routes.get("/<workspace>/<slug>/downloads/<name>")
+    def download(workspace: str, slug: str, name: str) -> Response:
+        try:
+            found = state.repository(workspace, slug).download(name)
+        except NotFoundError:
+            abort(404)
+        # As a file to keep, never as a page: so does Bitbucket, whose Downloads would otherwise run anybody's script.
+        headers = {"Content-Disposition": f'attachment; filename="{quote(found.name)}"'}
+        return Response(found.content, mimetype="application/octet-stream", headers=headers)
 
     @routes.get("/page.css")
     def style() -> Response:

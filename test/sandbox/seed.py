@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 API_TOKEN_SCOPES = ("read:pullrequest:bitbucket", "read:repository:bitbucket")
 ACCESS_TOKEN_SCOPES = ("pullrequest",)
 HEAD = "1f3c9ab02d4157e8a6b0c9d2e4f1a3b5c7d9e0f2"
+BEFORE = "4d1c9e7b3a5f60824e6d8c0b2a4f6e8d0c1b3a59"
 BASE = "9be2d410c7a85f3e6b1d0c2a4f8e7d6c5b4a3f21"
 
 
@@ -33,7 +34,8 @@ def seed(state: State) -> Seed:
     reviewer = state.add_user("Jonas Weber")
     robot = state.add_user("CI Reporter")
     repository = state.add_repository("acme", "shop")
-    repository.add_commit(author, BASE, "Release 3.2")
+    repository.add_commit(author, BEFORE, "Release 3.1")
+    repository.add_commit(author, BASE, "Release 3.2", BEFORE)
     repository.add_commit(author, HEAD, "Round once, after the discount")
     return Seed(
         author=author,

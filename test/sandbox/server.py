@@ -171,6 +171,7 @@ class Server(socketserver.ThreadingTCPServer):
     `on_exchange` is called with each finished exchange with the API, before the client gets the answer.
     """
 
+    scheme = "http"
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 512  # connections that wait to be accepted; one too many is refused, or waits for a second
@@ -239,7 +240,7 @@ class Server(socketserver.ThreadingTCPServer):
             "SERVER_PORT": str(self.server_address[1]),
             "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
+            "wsgi.url_scheme": self.scheme,
             "wsgi.input": io.BytesIO(exchange.body),
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,
@@ -256,6 +257,11 @@ class Server(socketserver.ThreadingTCPServer):
                 self._on_exchange(exchange)
             except Exception as error:  # noqa: BLE001 - as above
                 self._errors.append(error)
+
+    def fail(self, error: Exception) -> None:
+        """Keep what is wrong for `close`."""
+        with self._lock:
+            self._errors.append(error)
 
     def close(self) -> None:
         """Stop, and close every connection; raises what went wrong inside while it served."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _REMEMBERED = 3  # writes
+MOST_ANNOTATIONS = 1000  # of a report
 
 
 class NotFoundError(Exception):
@@ -30,6 +31,10 @@ class NotFoundError(Exception):
 
 class ForbiddenError(Exception):
     """The user may not do this to somebody else's thing."""
+
+
+class FullError(Exception):
+    """There is no room for more."""
 
 
 class AmbiguousError(Exception):
@@ -67,6 +72,7 @@ class Commit:
     message: str
     author: User
     date: datetime
+    parent: str | None = None
 
 
 @dataclass(slots=True)
@@ -116,6 +122,27 @@ class Report:
     user: User
     created_on: datetime
     updated_on: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An annotation of a report; `external_id`, the writer's own key, is its identity there. `values`: as written."""
+
+    external_id: str
+    uuid: str
+    values: dict[str, Any]
+    created_on: datetime
+    updated_on: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file in a repository's Downloads; its name is its identity."""
+
+    name: str
+    content: bytes
+    user: User
+    created_on: datetime
 
 
 @dataclass(slots=True)
@@ -173,6 +200,8 @@ class Repository:
         self.pull_requests: dict[int, PullRequest] = {}
         self.build_statuses: list[BuildStatus] = []
         self.reports: dict[tuple[str, str], Report] = {}
+        self.annotations: dict[tuple[str, str], dict[str, Annotation]] = {}
+        self.downloads: dict[str, Download] = {}
         self.reports_refused: set[User] = set()
         self.strict_deletion = False
         self.commit_index = CommitIndex.READY
@@ -200,11 +229,13 @@ class Repository:
         }
         past.build_statuses = [replace(status) for status in self.build_statuses]
         past.reports = dict(self.reports)
+        past.annotations = {key: dict(each) for key, each in self.annotations.items()}
+        past.downloads = dict(self.downloads)
         self._past.append(past)
 
-    def add_commit(self, author: User, commit: str, message: str = "Change") -> Commit:
+    def add_commit(self, author: User, commit: str, message: str = "Change", parent: str | None = None) -> Commit:
         """Add a commit by its 40-digit hash, or give back the one that is there."""
-        return self.commits.setdefault(commit, Commit(commit, message, author, self._state.clock()))
+        return self.commits.setdefault(commit, Commit(commit, message, author, self._state.clock(), parent))
 
     def add_pull_request(  # a pull request simply has so many parts
         self,
@@ -392,10 +423,66 @@ class Repository:
         return made
 
     def delete_report(self, commit: str, report_id: str) -> None:
-        """Delete the report; raises NotFoundError."""
+        """Delete the report, and its annotations with it; raises NotFoundError."""
         found = self.report(commit, report_id)
         self._remember()
         del self.reports[commit, found.external_id]
+        self.annotations.pop((commit, found.external_id), None)
+
+    def annotations_of(self, report: Report) -> list[Annotation]:
+        """List the report's annotations, first created first."""
+        return list(self.annotations.get((report.commit, report.external_id), {}).values())
+
+    def annotation(self, report: Report, annotation_id: str) -> Annotation:
+        """Find the report's annotation by its external id or UUID; raises NotFoundError."""
+        for annotation in self.annotations_of(report):
+            if annotation_id in (annotation.external_id, annotation.uuid):
+                return annotation
+        raise NotFoundError(f"Annotation {annotation_id} not found")
+
+    def put_annotations(self, report: Report, annotations: list[dict[str, Any]]) -> list[Annotation]:
+        """Write annotations, each in place of the one with its external id; raises FullError, and writes none then."""
+        there = self.annotations.get((report.commit, report.external_id), {})
+        if len(there.keys() | {values["external_id"] for values in annotations}) > MOST_ANNOTATIONS:
+            raise FullError(f"A report may have no more than {MOST_ANNOTATIONS} annotations")
+        self._remember()
+        now = self._state.clock()
+        made = []
+        for values in annotations:
+            name = values["external_id"]
+            old = there.get(name)
+            made.append(
+                replace(old, values=values, updated_on=now)
+                if old
+                else Annotation(name, self._state.next_uuid(), values, now, now)
+            )
+        self.annotations[report.commit, report.external_id] = there | {each.external_id: each for each in made}
+        return made
+
+    def delete_annotation(self, report: Report, annotation_id: str) -> None:
+        """Delete the annotation; raises NotFoundError."""
+        found = self.annotation(report, annotation_id)
+        self._remember()
+        del self.annotations[report.commit, report.external_id][found.external_id]
+
+    def download(self, name: str) -> Download:
+        """Find the file of that name; raises NotFoundError."""
+        if name not in self.downloads:
+            raise NotFoundError(f"{name} not found")
+        return self.downloads[name]
+
+    def put_download(self, user: User, name: str, content: bytes) -> Download:
+        """Put a file into the Downloads, in place of the one of that name."""
+        self._remember()
+        self.downloads.pop(name, None)
+        made = self.downloads[name] = Download(name, content, user, self._state.clock())
+        return made
+
+    def delete_download(self, name: str) -> None:
+        """Delete the file; raises NotFoundError."""
+        self.download(name)
+        self._remember()
+        del self.downloads[name]
 
 
 class State:

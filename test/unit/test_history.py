@@ -7,6 +7,7 @@ import random
 import re
 import sqlite3
 import struct
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import pytest
 
 from pipe.model import CacheStatus, TaskStatus
 from pipe.nx import history
-from pipe.nx.history import Attempt, read
+from pipe.nx.history import Attempt, outcomes, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,6 +154,62 @@ def test_the_newest_of_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "ATTEMPTS_LIMIT", 3)
     rows = ", ".join(f"('h1', 'success', 0, {second}000, {second}000)" for second in range(1, 9))
     assert [each.end.second for each in read(made(DETAILS, HISTORY, NAME, ROW + rows))] == [6, 7, 8]
+
+
+@every_capture
+def test_outcomes(path: Path) -> None:
+    """A hash has every outcome that its commands had: only the flaky task has two."""
+    commands = json.loads(path.with_suffix(".json").read_text())
+    truth: dict[str, set[TaskStatus]] = {}
+    for task in (task for command in commands for task in command["tasks"]):
+        status = TaskStatus.FAILURE if task["code"] else TaskStatus.SUCCESS
+        truth.setdefault(task["hash"], set()).add(status)
+    database, wal = path.read_bytes(), wal_of(path)
+    assert outcomes(database, wal, truth) == truth
+    flaky = {task["hash"] for command in commands for task in command["tasks"] if task["id"] == "core:e2e"}
+    found = outcomes(database, wal, [*truth, "another"])
+    assert {name for name, statuses in found.items() if len(statuses) > 1} == flaky
+    assert outcomes(database, wal, flaky) == {name: {TaskStatus.SUCCESS, TaskStatus.FAILURE} for name in flaky}
+    assert outcomes(database, wal, ()) == {}
+
+
+def test_outcomes_in_the_wal(tmp_path: Path) -> None:
+    """What only stands in the WAL counts too, and a task without a name, which needs none."""
+    path = tmp_path / "history.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(f"PRAGMA journal_mode=WAL; {DETAILS}; {HISTORY}; {ROW} ('h1', 'success', 0, 1, 2);")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.executescript(f"{ROW} ('h1', 'failure', 1, 3, 4); {ROW} ('h2', 'stopped', 130, NULL, NULL);")
+    wal = path.with_name("history.db-wal").read_bytes()
+    assert outcomes(path.read_bytes(), b"", ["h1", "h2"]) == {"h1": {TaskStatus.SUCCESS}}
+    found = outcomes(path.read_bytes(), wal, ["h1", "h2"])
+    assert found == {"h1": {TaskStatus.SUCCESS, TaskStatus.FAILURE}, "h2": {TaskStatus.STOPPED}}
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "statuses"),
+    [
+        ("success", 0, {TaskStatus.SUCCESS}),
+        ("success", 3, {TaskStatus.FAILURE}),
+        ("failure", 1, {TaskStatus.FAILURE}),
+        ("remote-cache", 0, {TaskStatus.SUCCESS}),
+        ("a new word", 0, {TaskStatus.SUCCESS}),
+        ("a new word", 7, {TaskStatus.FAILURE}),
+        ("skipped", 0, None),
+    ],
+)
+def test_outcome_of_a_word(word: str, code: int, statuses: set[TaskStatus] | None) -> None:
+    """An outcome is the worst that word and code say; a task that was not run has none."""
+    database = made(DETAILS, HISTORY, NAME, f"{ROW} ('h1', '{word}', {code}, 1, 2)")
+    assert outcomes(database, b"", {"h1"}) == ({"h1": statuses} if statuses else {})
+
+
+def test_outcomes_of_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of too many attempts the newest are looked at."""
+    monkeypatch.setattr(history, "ATTEMPTS_LIMIT", 2)
+    rows = (f"{ROW} ('h{number}', 'success', 0, 1, 2)" for number in range(4))
+    assert outcomes(made(DETAILS, HISTORY, *rows), b"", ["h0", "h1", "h2", "h3"]).keys() == {"h2", "h3"}
 
 
 # --- what SQLite itself would read ------------------------------------------------------------------------------------
@@ -318,6 +375,8 @@ def test_broken_utf_8() -> None:
 
 def outcome(database: bytes, wal: bytes = b"") -> tuple[Attempt, ...] | None:
     """Give what is read, None where that is said not to be possible, in a line and without a word of the file."""
+    with suppress(ValueError):  # and nothing else
+        outcomes(database, wal, ["h1"])
     try:
         return read(database, wal)
     except ValueError as error:

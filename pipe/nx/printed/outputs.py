@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pipe.nx.printed.log import gap
 from pipe.nx.printed.scan import LONGEST_START
-from pipe.nx.printed.words import CROSS, EXITED, LONGEST_LINE, NON_ZERO, plain, reasons, shows_failure
+from pipe.nx.printed.streams import split
+from pipe.nx.printed.words import CROSS, EXITED, LONGEST_LINE, NON_ZERO, TICK, plain, reasons, shows_failure
 from pipe.terminal import strip_escapes
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 LONGEST = 5 << 19  # bytes of one output
 TOTAL = 32 << 20  # and of all outputs of a file
 SPARE = 8 << 20  # bytes of text that is given to several tasks, in a file
+EVERY = 256 << 20  # and of all that are read to be kept elsewhere
 LOOK = 64 << 20  # bytes that are looked through for lines of single tasks, in a file
 LONGEST_RUN = 1000  # marks of a run that are looked through for lines of one task
 MOST_PLACES = 50  # headers of one task, its tries, whose outputs are read
@@ -46,6 +48,12 @@ class Room:
                 self.each = room // left
                 break
             room -= size
+
+    def whole(self) -> Room:
+        """Room for outputs that are not held: all that one may have, and no text that is given to several tasks."""
+        room = Room(())
+        room.reach, room.spare = self.reach, 0
+        return room
 
 
 class Outputs:
@@ -84,6 +92,36 @@ class Outputs:
         # Streamed without prefixes: tasks' lines are mixed, and this task's stand under later headers too.
         whole = "" if self._prefixed or name not in self._places else self._whole(self._places[name][0], room)
         return whole if _says_why(whole) else text or None
+
+    def every(self) -> Iterator[tuple[str, str]]:
+        """Give each task that has an output, with it, one after another: what stands under its headers.
+
+        In a stream that is the lines of its project, unless several of the run's tasks are of that project. In one
+        without prefixes tasks that ran at the same time have each other's lines.
+        """
+        if self._prefixed:
+            yield from self._alone()
+            return
+        left = EVERY
+        for name, places in self._places.items():
+            # With a tick Nx prints that a task succeeded, and nothing of its output.
+            if self._log.marks[self._headers[places[-1]]].icon != TICK:
+                left -= min(self.size(name), LONGEST)
+                if left < 0:
+                    return
+                if text := self.own(name, LONGEST, 0):
+                    yield name, text
+
+    def _alone(self) -> Iterator[tuple[str, str]]:
+        """The outputs in a stream of those tasks that are the only ones of their project."""
+        tasks: dict[str, set[str]] = {}
+        for at in self._headers:
+            name = self._log.marks[at].name
+            tasks.setdefault(name.split(":", 1)[0], set()).add(name)
+        alone = {project: name for project, (name, *more) in tasks.items() if not more and name in self._places}
+        start, stop = self._start(0), self._log.marks[self._last].start
+        for project, text in split(self._log.pieces(start, min(stop, start + EVERY)), alone, PREFIX):
+            yield alone[project], text
 
     def own(self, name: str, each: int, reach: int) -> str:
         """Read what stands under a task's headers, or behind its project's name; at most `each` bytes."""

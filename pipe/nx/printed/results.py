@@ -12,17 +12,23 @@ from pipe.nx.printed.outputs import LOOK, Outputs, Room
 from pipe.nx.printed.words import CROSS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from pipe import model
     from pipe.nx.printed.draft import Draft
     from pipe.nx.printed.log import Log
     from pipe.nx.printed.scan import Mark
 
+    Keep = Callable[[str, bool], model.Log | None]
 
-def results(drafts: Iterable[Draft], log: Log, source: str, hosts: frozenset[str]) -> list[Run]:
+
+def results(
+    drafts: Iterable[Draft], log: Log, source: str, hosts: frozenset[str], keep: Keep | None = None
+) -> list[Run]:
     """Make the runs of drafts; `source` names the file, `hosts` are those that `cloud_links.find` takes.
 
-    Outputs are read when it is known which tasks failed: they share the memory.
+    Outputs that the runs hold are read when it is known which tasks failed: they share the memory. Those of other tasks
+    go to `keep` one by one.
     """
     runs: list[tuple[int, Run]] = []
     failed: dict[int, Outputs] = {}
@@ -30,7 +36,10 @@ def results(drafts: Iterable[Draft], log: Log, source: str, hosts: frozenset[str
     sources = (source,)
     for draft in drafts:
         run = _result(draft, log, sources, hosts)
-        if names := {task.id for task in run.by_status(TaskStatus.FAILURE)}:
+        names = {task.id for task in run.by_status(TaskStatus.FAILURE)}
+        if keep is not None:
+            run = _with_logs(run, Outputs(log, draft, {task.id for task in run.tasks} - names), keep)
+        if names:
             failed[len(runs)] = Outputs(log, draft, names)
             sizes.extend(map(failed[len(runs)].size, names))
         runs.append((draft.first, run))
@@ -38,13 +47,26 @@ def results(drafts: Iterable[Draft], log: Log, source: str, hosts: frozenset[str
     for at, outputs in failed.items():
         first, run = runs[at]
         tasks = (
-            Task(task.id, task.status, cache=task.cache, output=outputs.of(task.id, room), flaky=task.flaky)
-            if task.status is TaskStatus.FAILURE
-            else task
-            for task in run.tasks
+            _with_output(task, outputs, room, keep) if task.status is TaskStatus.FAILURE else task for task in run.tasks
         )
         runs[at] = first, replace(run, tasks=tuple(tasks))
     return [run for _, run in sorted(runs, key=itemgetter(0))]
+
+
+def _with_logs(run: Run, outputs: Outputs, keep: Keep) -> Run:
+    """The run whose tasks with an output among these have their log."""
+    logs = {name: keep(text, False) for name, text in outputs.every()}  # noqa: FBT003 - as the type has it
+    tasks = (replace(task, log=logs[task.id]) if task.id in logs else task for task in run.tasks)
+    return replace(run, tasks=tuple(tasks)) if logs else run
+
+
+def _with_output(task: Task, outputs: Outputs, room: Room, keep: Keep | None) -> Task:
+    """A failed task with its output, and with all that there is of it as its log."""
+    output = text = outputs.of(task.id, room)
+    if keep is not None and outputs.size(task.id) > room.each:
+        text = max(outputs.of(task.id, room.whole()) or "", output or "", key=len)
+    log = keep(text, True) if keep is not None and text else None  # noqa: FBT003 - as the type has it
+    return replace(task, output=output, log=log)
 
 
 def _result(run: Draft, log: Log, sources: tuple[str, ...], hosts: frozenset[str]) -> Run:

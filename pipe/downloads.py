@@ -1,0 +1,96 @@
+"""The page in the repository's Downloads: under which name, who may read it there, and how many are kept.
+
+Whoever may read the repository may read its Downloads; in a public one that is everybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from pipe.bitbucket.errors import Forbidden, MissingScope
+from pipe.variables import given
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from typing import BinaryIO
+
+    from pipe.bitbucket import Downloads
+    from pipe.build import Build
+    from pipe.model import Download
+
+_MOST_DELETED = 50  # at once: a request each
+_SCOPE = (
+    "To upload, and to delete what is too old, a token needs the scope write:repository:bitbucket (API token, beside "
+    "read:repository:bitbucket) or repository:write (access token)"
+)
+
+
+def refused(environ: Mapping[str, str], *, upload_public: bool) -> str | None:
+    """Why nothing may be uploaded, None where it may: the repository is private, or the user wants it all the same.
+
+    Pipelines sets BITBUCKET_REPO_IS_PRIVATE in every step; where it does not arrive the repository may be public.
+    """
+    if upload_public or given(environ, "BITBUCKET_REPO_IS_PRIVATE").lower() == "true":
+        return None
+    return (
+        "the repository is not known to be private (BITBUCKET_REPO_IS_PRIVATE), so everybody could read all logs in "
+        "its Downloads. If they may, set UPLOAD_PUBLIC: 'true'"
+    )
+
+
+def name(report_id: str, build: Build, suffix: str = "html") -> str:
+    """The file's name: of a report, a build, a step and a run of that, which puts it over its own file alone."""
+    step = hashlib.sha256(f"{build.step_uuid} {build.step_run}".encode()).hexdigest()[:8]
+    return f"nx-report-{report_id}-{build.number}-{step}.{suffix}"
+
+
+def url(build: Build, name: str) -> str:
+    """Where a reader gets the file: as a download, never shown as a page."""
+    return f"{build.repository_url}/downloads/{quote(name, safe='')}"
+
+
+def upload(downloads: Downloads, name: str, file: BinaryIO) -> None:
+    """Put a file there, over the one of that name. Raises BitbucketError, which says what scope is needed."""
+    with _scope_named():
+        downloads.upload(name, file)
+
+
+def prune(downloads: Downloads, report_id: str, keep: int, spare: Collection[str] = ()) -> int:
+    """Delete the oldest of this report's files until `keep` pages with what belongs to each are left; how many went.
+
+    No other file is touched: only a name that `name` can have made counts. Those of `spare`, which this step has just
+    put there, stay. At most 50 go at once.
+
+    Raises:
+        BitbucketError: one of its kinds; what was deleted by then is gone.
+
+    """
+    with _scope_named():
+        pages: dict[str, list[Download]] = {}
+        ours = re.compile(rf"(nx-report-{re.escape(report_id)}-([0-9]{{1,12}})-[0-9a-f]{{8}})\.(?:html|json)")
+        order: dict[str, tuple[str, int]] = {}
+        for one in downloads.downloads():
+            if found := ours.fullmatch(one.name):
+                pages.setdefault(found[1], []).append(one)
+                # By Bitbucket's time; where it has none, by the build.
+                order[found[1]] = max(order.get(found[1], ("", 0)), (one.created, int(found[2])))
+        oldest = sorted(pages, key=lambda page: order[page])[: max(0, len(pages) - keep)]
+        old = [one.name for page in oldest for one in pages[page] if one.name not in spare][:_MOST_DELETED]
+        for name in old:
+            downloads.delete_download(name)
+    return len(old)
+
+
+@contextmanager
+def _scope_named() -> Iterator[None]:
+    """Say of a refusal which scope is needed, where Bitbucket does not."""
+    try:
+        yield
+    except MissingScope:
+        raise
+    except Forbidden as error:
+        raise Forbidden(error.head, _SCOPE) from None

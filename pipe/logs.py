@@ -1,0 +1,60 @@
+"""What is kept of every task's output: packed for the page, read for problems, and gone from memory.
+
+A task's output is not its run's to hold: ten thousand of them are more than a step has room for. Pure, but for what it
+holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipe import problems
+from pipe.model import Log
+from pipe.redact import PIPELINES_CLONE_DIR
+from pipe.secrets import Masker
+from pipe.terminal import coloured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipe.pack import Packer
+
+# More than this many characters of outputs are not looked at: no page could show them, and the time is bounded.
+_MOST = 512 << 20
+
+
+class Logs:
+    """Keeps outputs without secrets; `count` says how many were replaced.
+
+    `known` are the pipe's own credentials, `clone_dir` is left out of the names of files.
+    """
+
+    def __init__(self, packer: Packer, known: Iterable[str], clone_dir: str) -> None:
+        self.packer = packer
+        self._masker = Masker(known)
+        self._folders = [f"{folder}/" for folder in {clone_dir, PIPELINES_CLONE_DIR} - {"/"}]
+        self._room = _MOST
+
+    @property
+    def count(self) -> int:
+        """How many secrets were replaced."""
+        return self._masker.count
+
+    def keep(self, text: str, failed: bool) -> Log | None:  # noqa: FBT001 - it is handed on as a function
+        """Keep a task's output as printed; None where there is nothing in it, or no room any more."""
+        self._room -= len(text)
+        if self._room < 0 or not text.strip():
+            return None
+        shown, words = coloured(text)
+        masked = self._masker.mask(words)
+        if masked != words:
+            # Colours may stand within a secret: a line that holds one is shown without them.
+            pairs = zip(shown.split("\n"), words.split("\n"), masked.split("\n"), strict=True)
+            shown = "\n".join(clean if clean != before else line for line, before, clean in pairs)
+        for folder in self._folders:
+            if folder in masked:
+                masked = masked.replace(f"file://{folder}", "").replace(folder, "")
+                shown = shown.replace(f"file://{folder}", "").replace(folder, "")
+        found = problems.find(masked)
+        shown = shown.rstrip("\n")
+        return Log(self.packer.add(shown, failed=failed), len(shown), shown.count("\n") + 1, found)
