@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 # What is searched for: in nearly every log, and in none.
 WORDS = ("error", "nowhere to be found")
-PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+PAINT = """
+() => new Promise(done => new PerformanceObserver(list => {
+  for (const entry of list.getEntriesByName("first-contentful-paint")) done(entry.startTime);
+}).observe({ type: "paint", buffered: true }))
+"""
 # Gives milliseconds from the typing to the first line found and to the last word, and the longest task in between.
 SEARCH = """
 text => new Promise(done => {
@@ -90,7 +94,6 @@ def _paint(chromium: Browser, path: Path) -> float:
     """Load the page in a fresh profile; milliseconds to its first contentful paint."""
     opened = chromium.new_page()
     opened.goto(path.as_uri())
-    opened.wait_for_function(f"{PAINT} !== null")
     painted: float = opened.evaluate(PAINT)
     opened.close()
     return painted

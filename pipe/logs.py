@@ -17,10 +17,13 @@ from pipe.terminal import coloured
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pipe.model import Problem
     from pipe.pack import Packer
 
 # More than this many characters of outputs are not looked at: no page could show them, and the time is bounded.
 _MOST = 512 << 20
+# Of tasks that passed so many problems are read: a report takes a thousand, and those of failed tasks come first.
+_PASSING = 5_000
 
 
 class Logs:
@@ -34,6 +37,7 @@ class Logs:
         self._masker = Masker(known)
         self._folders = [f"{folder}/" for folder in {clone_dir, PIPELINES_CLONE_DIR} - {"/"}]
         self._room = _MOST
+        self._wanted = _PASSING
 
     @property
     def count(self) -> int:
@@ -55,6 +59,9 @@ class Logs:
             if folder in masked:
                 masked = masked.replace(f"file://{folder}", "").replace(folder, "")
                 shown = shown.replace(f"file://{folder}", "").replace(folder, "")
-        found = problems.find(masked)
+        found: tuple[Problem, ...] = ()
+        if failed or self._wanted > 0:
+            found = problems.find(masked)
+            self._wanted -= 0 if failed else len(found)
         shown = shown.rstrip("\n")
         return Log(self.packer.add(shown, failed=failed), len(shown), shown.count("\n") + 1, found)

@@ -71,6 +71,9 @@ _JUMP = re.compile(r"(?:\x1b\[|\x9b)[0-9;]*[ABEFHJf]|\x1bc")
 
 
 def _coloured_line(line: str) -> tuple[str, str]:
+    bare = _COLOUR.sub("", line) if "\x1b" in line else line
+    if bare.isprintable():
+        return line, bare
     if _MOVE.search(line):
         words = plain(line)
         return words, words

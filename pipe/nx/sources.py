@@ -331,11 +331,13 @@ class Search:
     def read_logs(self, given: tuple[str, ...], bases: Sequence[str], hosts: frozenset[str]) -> None:
         """Read the runs of every log of this build; a log without any is a source too."""
         room = _LOGS_LIMIT
+        # The recorder has seen every command, and kept each output as it was.
+        keep = None if self.of(Kind.RECORD) else self.keep
         for path, ended in self._logs(given, bases).items():
             name = self.checkout.name(path)
             try:
                 with self.checkout.open(path) as file:
-                    found = printed.read(file, source=name, hosts=hosts, keep=self.keep)
+                    found = printed.read(file, source=name, hosts=hosts, keep=keep)
                 if not found:
                     self.ignore(path, f"holds no output of nx; its last words: {self._last_words(path)}")
             except Unreadable as problem:

@@ -29,6 +29,7 @@ _SHAPES = bytes(
     for code in range(256)
 )
 _PLACE = b"a:0"
+_ENDING = 10  # characters of a file name's ending, its dot among them
 # One of these, or a place, is in whatever a reader finds something in.
 _TROUBLE = (b"rror", b"ERROR", b"arn", b"WARN", b"FAIL", "✖".encode(), "⚠".encode())
 _SYMBOL = b"not ASCII"  # stands for any letter that is not
@@ -54,7 +55,7 @@ class _Kept:
         self._found: dict[Severity, list[tuple[int, int, Problem]]] = {Severity.ERROR: [], Severity.WARNING: []}
 
     def add(self, problem: Problem, place: int) -> None:
-        """Keep a problem that a line at that place tells of, unless it is known."""
+        """Keep a problem unless it is known; `place` grows from line to line."""
         found = self._found[problem.severity]
         key = (problem.path, problem.line, problem.column, problem.message)
         if len(found) < MOST and key not in self._known:
@@ -75,7 +76,7 @@ class _Kept:
 
 
 def _pieces(output: str) -> Iterator[tuple[int, str]]:
-    """Cut an output into what is read at once, at line ends, each with where it begins."""
+    """Cut an output into what is read at once, at line ends, each with how many characters are before it."""
     start = 0
     while len(output) - start > _PIECE:
         end = output.rfind("\n", start, start + _PIECE) + 1 or start + _PIECE
@@ -114,11 +115,15 @@ def _search(text: str, start: int, kept: _Kept) -> None:
 
 
 def _lines_with_place(shapes: bytes) -> list[int]:
-    """Give the numbers of the lines, from 0, that hold what may be a place."""
+    """Give the numbers of the lines, from 0, that hold what may be a place: a file name's ending before a number."""
     numbers = []
     line = end = 0
     position = shapes.find(_PLACE)
     while position >= 0:
+        dot = shapes.rfind(b".", max(position - _ENDING, end), position)
+        if dot < 0 or not shapes[dot + 1 : position + 1].isalnum():
+            position = shapes.find(_PLACE, position + 1)  # a host and its port, or the like
+            continue
         line += shapes.count(b"\n", end, position)
         numbers.append(line)
         end = shapes.find(b"\n", position)

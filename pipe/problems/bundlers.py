@@ -20,7 +20,8 @@ _ESBUILD_PLACE = r"\s{1,8}(\S.*?):(\d{1,7}):(\d{1,6}):$"
 _ESBUILD_LINE = r"\s{0,8}(?:\S{1,3} )?(\S.*?):(\d{1,7}):(\d{1,6}): (ERROR|WARNING): (?=\S)"
 _ESBUILD_RULE = r" \[([a-z][\w-]{0,60}|plugin [\w@/:.-]{1,60})\]$"
 _VITE_FILE = r"file: (\S.*?)(?::(\d{1,7}):(\d{1,6}))?(?: \((?:/|[A-Z]:).*\))?$"
-_VITE_START = r"error during build:|[x✗] Build failed|\[!\]|$"
+_VITE_START = r"error during build:$|[x✗] Build failed in "
+_VITE_MISSING = r"(?:\w{0,20}Error: )?\[vite\]: (\w{3,20} failed to resolve import .* from \"(\S[^\"]*)\"\.)$"
 _PLUGIN = r"\[(?:plugin )?([\w@:/.-]{1,60})\] "
 _AT = r"(\S.*?) \((\d{1,7}):(\d{1,6})\)(?:: |$)"
 _ROLLUP = (
@@ -92,15 +93,22 @@ def _excerpt_end(lines: Sequence[str], start: int) -> int:
 
 
 def _vite(lines: Sequence[str]) -> Iterator[Found]:
-    """Read the message above the `file: …` with which Vite closes what Rollup or a plugin says, up to Vite 7."""
+    """Read what Vite, up to 7, says of a failed build: a message closed by `file: …`; and of a module not found."""
+    start = None
     for number, line in enumerate(lines):
-        found = regex(_VITE_FILE).match(line[:WIDEST]) if line.startswith("file: ") else None
-        if found is None or not number:
+        if regex(_VITE_START).match(line):
+            start = number + 1
             continue
-        first = number - 1
-        while first > max(number - 20, 0) and not regex(_VITE_START).match(lines[first - 1]):
-            first -= 1
-        text = lines[first].strip()
+        missing = regex(_VITE_MISSING).match(line[:WIDEST]) if "failed to resolve import" in line else None
+        if missing:
+            problem = Problem(missing[2], None, None, Severity.ERROR, message_of(missing[1]), None, "vite")
+            yield Found(number, number + 1, problem)
+            continue
+        found = regex(_VITE_FILE).match(line[:WIDEST]) if line.startswith("file: ") else None
+        if found is None or start is None or start == number or number - start > _LONGEST_BLOCK:
+            continue
+        first, start = next((each for each in range(start, number) if lines[each].strip()), number - 1), None
+        text = lines[first].strip().removeprefix("Error: ")
         plugins = []
         while plugin := regex(_PLUGIN).match(text):
             plugins.append(plugin[1])
@@ -214,7 +222,7 @@ def _next(lines: Sequence[str]) -> Iterator[Found]:
 
 TOOLS: tuple[Tool, ...] = (
     Tool("esbuild", ("[ERROR] ", "[WARNING] ", ": ERROR: ", ": WARNING: "), _esbuild),
-    Tool("vite", ("file: ",), _vite),
+    Tool("vite", ("Build failed in ", "error during build:", "failed to resolve import"), _vite),
     Tool("rollup", ("[!] ", "(!) "), _rollup),
     Tool("next", ("Module not found: ",), _next),
     Tool("webpack", ("ERROR in ", "WARNING in "), _webpack),

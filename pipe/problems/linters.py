@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ROW = (
     r"\s{0,8}(\d{1,6}):(\d{1,6})(?:-\d{1,6}:\d{1,6})?\s{1,12}"
-    r"(?:\[?(error|warning|Error:|Warning:)\]?|([✖×✗⚠‼!]))\s{1,12}(?=\S)"
+    r"(?:(error|warning|Error:|Warning:)|([✖×✗⚠‼!]))\s{1,12}(?=\S)"
 )
 _FILE = r"(?:[/.]|[A-Za-z]:\\|\S).*\.[\w-]{1,20}$|/\S"
 _RULE = r"[\[(]?([@\w][\w@./:()-]{0,120}?)[\])]?$"
@@ -39,6 +39,7 @@ _BIOME_KINDS = (
     "project",
 )
 _PYLINT = r"(\S.*?):(\d{1,7}):(\d{1,6}): ([CRWEF])\d{4}: (\S.*) \(([a-z][a-z0-9-]{0,60})\)$"
+_WRAPPED = 8  # lines of a message in a narrow terminal
 _LOOK_AHEAD = 40  # lines that a message may go on for
 
 
@@ -86,7 +87,10 @@ def _message(lines: Sequence[str], number: int, start: int) -> tuple[str, str | 
     """Give a row's message up to its first blank line, its rule, and the line with which it ends."""
     text, rule = _split(lines[number][start:WIDEST])
     if rule is not None:
-        return text, rule, number + 1
+        end = number + 1
+        while end < min(number + _WRAPPED, len(lines)) and regex(r"\s{9,}\S").match(lines[end]):
+            end += 1  # Stylelint wraps a message to the terminal's width
+        return " ".join([text, *(line[:WIDEST] for line in lines[number + 1 : end])]), rule, end
     for end in range(number + 1, min(number + _LOOK_AHEAD, len(lines))):
         if regex(_ROW).match(lines[end]) or regex(r"[✖×] \d+ problem").match(lines[end]) or _is_file(lines[end]):
             break
@@ -247,7 +251,7 @@ def _pylint(lines: Sequence[str]) -> Iterator[Found]:
 TOOLS: tuple[Tool, ...] = (
     Tool(
         "eslint",
-        ("  error  ", "  warning  ", "  Error: ", "  Warning: ", "[error]  ", "  ✖  ", "  ⚠  ", "  ×  "),
+        ("  error  ", "  warning  ", "  Error: ", "  Warning: ", "  ✖  ", "  ⚠  ", "  ×  "),
         _rows,
     ),
     Tool("eslint compact", (", col ",), _compact),

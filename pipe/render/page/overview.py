@@ -118,8 +118,9 @@ def _card(task: Json) -> dict[str, Any]:
             *([f"exit code {code}"] if code is not None else []),
             *([duration(seconds)] if seconds is not None else []),
         ],
+        "log": bool(task.get("log")),
         "telling": telling,
-        "first": next((line for line in telling if line.strip()), "")[:_FIRST],
+        "first": next((line.strip() for line in telling if line.strip()), "")[:_FIRST],
         "problems": [_problem(problem) for problem in problems[:_PROBLEMS]],
         "problems_more": max(0, len(problems) - _PROBLEMS) + (task.get("moreProblems") or 0),
     }

@@ -138,6 +138,11 @@ function run(report) {
       this.box.scrollTop = this.scaled ? (top / (this.count - seen + 1)) * (MOST - this.box.clientHeight) : top * this.height;
     }
     async show(anew = false) {
+      if (!this.count) {
+        this.asked++;
+        this.rows.replaceChildren();
+        return;
+      }
       const { first, seen } = this;
       if (!anew && !this.scaled && first >= this.from && Math.min(this.count, first + seen) <= this.to) return;
       const from = Math.max(0, Math.min(first - 30, this.count - seen - 30));
@@ -329,6 +334,7 @@ function run(report) {
   }
   function overview() {
     current = null;
+    log.set(0);
     document.body.classList.remove("reading");
     $("overview").hidden = false;
     $("task").hidden = true;
@@ -481,7 +487,7 @@ function run(report) {
     N: () => choose(chosen - 1),
     "?": () => $("help").showModal(),
     Escape: () => {
-      if (!$("found").hidden) { $("search").value = ""; look(); } else if (current) location.hash = "";
+      if ($("search").value) { $("search").value = ""; look(); } else if (current) location.hash = "";
     },
   };
   addEventListener("keydown", event => {
@@ -496,7 +502,11 @@ function run(report) {
     event.preventDefault();
   });
   $("search").addEventListener("focus", () => start().catch(() => {}));
-  $("search").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, 60); });
+  $("search").addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, 60);
+    $("found-count").textContent = "Searching …";
+  });
   $("search-form").addEventListener("submit", event => event.preventDefault());
   $("next").addEventListener("click", () => choose(chosen + 1));
   $("previous").addEventListener("click", () => choose(chosen - 1));

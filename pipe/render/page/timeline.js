@@ -5,7 +5,7 @@
 class Timeline {
   constructor(section, tasks, begin, parallelism, words) {
     Object.assign(this, { section, begin, parallelism, words, zoom: 1, at: -1, shown: false });
-    this.tasks = tasks.filter(task => task.seconds !== null).sort((one, other) => one.from - other.from);
+    this.tasks = tasks.filter(task => task.seconds !== null).sort((one, other) => one.from - other.from || other.seconds - one.seconds);
     this.seconds = Math.max(0.001, ...[this.tasks.reduce((end, task) => Math.max(end, task.to - begin), 0)]);
     const ends = [];
     for (const task of this.tasks) {

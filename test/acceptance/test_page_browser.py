@@ -1,0 +1,524 @@
+"""The page in a real browser, opened from a file: what a reader sees and can do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from pipe.render import page as render_page
+from test.conftest_tools import BROWSER_ARGUMENTS, need
+from test.conftest_tools import browser as find_browser
+from test.page_corpus import BULK, HOSTILE, LONG, corpus, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page, Position
+
+    from test.page_corpus import Corpus
+
+    Open = Callable[..., Page]
+
+AXE = Path(__file__).parents[1] / "data" / "page" / "axe-core" / "axe.min.js"
+CONTRAST = """
+element => {
+  const light = text => text.match(/[0-9.]+/g).slice(0, 3)
+    .map(value => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  let ground = element;
+  while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+  const both = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor].map(light);
+  return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start the system's Chromium once."""
+    need("browser")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def made() -> Corpus:
+    """Give the small report with everything in it."""
+    return sample()
+
+
+@pytest.fixture(scope="module")
+def file(made: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write its page."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    with path.open("w", encoding="utf-8") as out:
+        render_page.write(made.document, made.packed, out.write)
+    return path
+
+
+@pytest.fixture
+def visit(browser: Browser, file: Path) -> Iterator[Open]:
+    """Give a way to open the page afresh; it must say nothing on the console, and ask for nothing but itself."""
+    complaints: list[str] = []
+    contexts = []
+
+    def visit(address: str = "", path: Path = file, *, before: str = "", scripts: bool = True, **options: Any) -> Page:
+        context = browser.new_context(java_script_enabled=scripts, **options)
+        contexts.append(context)
+        opened = context.new_page()
+        opened.set_default_timeout(10_000)
+        opened.on("console", lambda message: complaints.append(message.text))
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        own = (path.as_uri(), "blob:", "data:")
+        opened.on("request", lambda one: None if one.url.startswith(own) else complaints.append(one.url))
+        if before:
+            opened.add_init_script(before)
+        opened.goto(path.as_uri() + address)
+        if scripts and not before:
+            opened.locator("#search").wait_for()
+        return opened
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def search(page: Page, text: str) -> str:
+    """Search all logs; give what the page says of it in the end."""
+    page.locator("#search").fill(text)
+    count = page.locator("#found-count")
+    expect(count).to_have_text(re.compile(r"^(?!Searching)(?!.*so far …$).+"))
+    return count.inner_text()
+
+
+def row(page: Page, line: int) -> Any:
+    """Find the first row of a line of the log that is shown."""
+    return page.locator("#log .row", has=page.locator(f".at:text-is('{line}')"))
+
+
+# --- the overview -----------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_comes_first(visit: Open, made: Corpus) -> None:
+    """First the answer, then the failed tasks: new ones before known ones, with what they say and their problems."""
+    page = visit()
+    assert page.locator("main h1:visible").inner_text() == "✗" + made.document["answer"]
+    failed = page.locator("section", has=page.get_by_role("heading", name="Failed tasks"))
+    names = failed.locator("h3 a").all_inner_texts()
+    assert names[0] == "cart:test"
+    assert names[-1] == "web:build"
+    assert "Expected: 22" in failed.locator("pre").first.inner_text()
+    failed.get_by_text("2 problems in files").click()
+    assert "packages/ts/src/price.ts:4:7" in failed.locator(".problems li").first.inner_text()
+    boxes = [page.locator(each).bounding_box() for each in (".answer", "#failed-title", "#insights-title")]
+    tops = [box["y"] for box in boxes if box]
+    assert tops == sorted(tops)
+    assert tops[1] < 300
+
+
+def test_without_scripts_the_result_is_there(visit: Open, made: Corpus) -> None:
+    """Where scripts may not run, the answer, the failed tasks with their lines, insights and runs can be read."""
+    page = visit(scripts=False)
+    assert made.document["answer"] in page.locator("h1").first.inner_text()
+    text = page.locator("main").inner_text()
+    for part in ("Expected: 22", "Critical path", "nx test api", "this page has the result alone"):
+        assert part in text
+    assert page.get_by_role("button").count() == 0
+    assert page.get_by_role("searchbox").count() == 0
+
+
+def test_an_old_browser_is_told_so(visit: Open) -> None:
+    """Where the browser cannot unpack, the overview stands and the page says what is missing."""
+    page = visit(before="delete window.DecompressionStream; console.error = () => {}; addEventListener("
+                 "'unhandledrejection', event => event.preventDefault())")  # fmt: skip
+    expect(page.locator("#lost")).to_contain_text("This browser is too old for it: Chrome and Edge from 80")
+    assert page.locator(".answer").is_visible()
+
+
+def test_runs_and_insights(visit: Open) -> None:
+    """The runs with their result and Nx's own errors; a live link is one, one that would run code is text."""
+    page = visit()
+    runs = page.locator("table tbody tr")
+    assert runs.first.locator("a").get_attribute("href") == "https://cloud.nx.app/runs/AbCd"
+    assert "Ran out of luck" in runs.first.inner_text()
+    assert runs.nth(1).inner_text().split("\t")[1] == "✓ succeeded"
+    assert runs.nth(1).locator("a").count() == 0
+    tiles = dict(
+        zip(page.locator(".tile h3").all_inner_texts(), page.locator(".figure").all_inner_texts(), strict=True)
+    )
+    assert tiles["Cache"] == "1 of 9"
+    assert tiles["Compared with main at 0c5d2e7f9a1b"] == "1 new, 1 known, 1 fixed, 1 not known whether new"
+
+
+def test_tasks_can_be_filtered(visit: Open) -> None:
+    """Failed tasks first; the filters show those of a kind, with their number, and by name; the count is told."""
+    page = visit()
+    rows = page.locator("#task-rows .rows .row")
+    expect(rows).to_have_count(11)
+    assert rows.first.locator(".name a").inner_text() == "cart:test"
+    buttons = page.locator("#filters button")
+    assert buttons.all_inner_texts() == [
+        "All 11", "Failed 4", "New failures 1", "Not run 1", "Cached 1", "Executed 9", "Slow 2", "Flaky 2",
+        "Critical path 2",
+    ]  # fmt: skip
+    page.get_by_role("button", name="Slow").click()
+    assert rows.locator(".name a").all_inner_texts() == ["web:build", "cart:test"]
+    assert page.get_by_role("button", name="Slow").get_attribute("aria-pressed") == "true"
+    expect(page.locator("#task-count")).to_have_text("2 of 11 tasks")
+    page.get_by_role("button", name="All").click()
+    page.get_by_role("searchbox", name="Filter by name").fill("LINE")
+    assert rows.locator(".name a").all_inner_texts() == ["core:line"]
+
+
+def test_ten_thousand_tasks_are_not_ten_thousand_rows(visit: Open, tmp_path: Path) -> None:
+    """Only what is seen is in the page; scrolling and the keys reach the last task."""
+    big = corpus(3_000, 1, failed=120)
+    path = tmp_path / "big.html"
+    with path.open("w", encoding="utf-8") as out:
+        render_page.write(big.document, big.packed, out.write)
+    page = visit(path=path)
+    assert page.locator("article.card").count() == 50
+    assert page.get_by_text("70 more failed tasks").is_visible()
+    rows = page.locator("#task-rows .rows .row")
+    assert 0 < rows.count() < 200
+    page.locator("#task-rows").evaluate("box => { box.scrollTop = box.scrollHeight; }")
+    last = page.locator("#task-rows .rows .row[aria-rowindex='3001']")
+    expect(last).to_be_visible()
+    last.locator("a").focus()
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.closest('.row').getAttribute('aria-rowindex')") == "3000"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#task-id")).to_have_text(big.document["tasks"][2999]["id"])
+
+
+def test_the_timeline(visit: Open) -> None:
+    """Tasks that ran at once are in lanes of their own; pointing tells, clicking opens, and it can be zoomed."""
+    page = visit()
+    lanes, tip = page.locator(".lanes"), page.locator(".tip")
+    painted = "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
+    assert page.locator("canvas").evaluate(painted) > 20
+    lanes.focus()
+    for told in ("core:build · ✓ passed · 2.0s · from 0ms · on the critical path", "cart:lint · ✓ passed · 40ms"):
+        page.keyboard.press("ArrowRight")
+        expect(tip).to_contain_text(told)
+    page.keyboard.press("End")
+    expect(tip).to_contain_text("api:test · ✓ passed · 1.0s · from 20s")
+    width = page.locator(".space").first.bounding_box()
+    page.get_by_role("button", name="Zoom in").click()
+    wider = page.locator(".space").first.bounding_box()
+    assert width
+    assert wider
+    assert wider["width"] == pytest.approx(2 * width["width"], abs=2)
+    page.get_by_role("button", name="Whole").click()
+    box = lanes.bounding_box()
+    assert box
+    position: Position = {"x": box["width"] * 7 / 21, "y": 44 + 10}  # seconds 2 to 12 of 21, in the first lane
+    lanes.hover(position=position)
+    expect(tip).to_contain_text(re.compile("^(cart:test|web:build) · ✗ failed"))
+    name = tip.inner_text().partition(" · ")[0]
+    lanes.click(position=position)
+    expect(page.locator("#task-id")).to_have_text(name)
+
+
+# --- a task and its log -----------------------------------------------------------------------------------------------
+
+
+def test_a_link_to_a_task_opens_its_log(visit: Open) -> None:
+    """A fresh page at a task's address shows its log, a failed one's where it says why; so does a changed address."""
+    page = visit("#task=cart:test")
+    expect(page.locator("#task-id")).to_have_text("cart:test")
+    expect(page.locator("#log")).to_contain_text("error rate is fine here")
+    assert not page.locator("#overview").is_visible()
+    assert "exit code 1" in page.locator("#task-facts").inner_text()
+    page.evaluate("location.hash = '#task=core:bulk&line=120'")
+    expect(row(page, 120)).to_have_attribute("aria-current", "true")
+    expect(row(page, 120)).to_contain_text("[120] row 120 exported")
+    expect(row(page, 120)).to_be_in_viewport()
+    page.go_back()
+    expect(page.locator("#task-id")).to_have_text("cart:test")
+    page.get_by_role("link", name="Overview").click()
+    assert page.locator("#overview").is_visible()
+
+
+@pytest.mark.parametrize("line", [1, 120, BULK - 1, BULK])
+def test_a_link_to_a_line(visit: Open, line: int) -> None:
+    """A fresh page at a line's address shows that line, marked."""
+    page = visit(f"#task=core:bulk&line={line}")
+    expect(row(page, line)).to_be_in_viewport()
+    expect(page.locator("#log .marked")).to_have_text(f"{line}[{line}] row {line} exported")
+    assert page.locator("#log .row").count() < 200
+
+
+def test_a_link_to_a_run(visit: Open) -> None:
+    """Of a task in several runs the address says which, counted from 1; without that it is the one that failed."""
+    page = visit("#task=api:test")
+    expect(page.locator("#log")).to_contain_text("socket hang up")
+    page.evaluate("location.hash = '#task=api:test&run=2'")
+    expect(page.locator("#log")).to_contain_text("ok 1")
+    assert "run 2: nx test api" in page.locator("#task-facts").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("#task=no:such", "This report has no task no:such."),
+        ("#task=%E0%A4%A", "This report has no task %E0%A4%A."),
+        ("#task=cart:lint&line=77", "This log has no line 77: it ends with line 1."),
+        ("#task=docs:build", "is left out: the file has no room for it"),
+        ("#task=web:e2e", "No output of this task was recorded."),
+    ],
+)
+def test_an_address_that_leads_nowhere(visit: Open, address: str, told: str) -> None:
+    """What is not there is said, whatever the address."""
+    page = visit(address)
+    expect(page.locator(".notice:visible", has_text=told)).to_be_visible()
+
+
+def test_left_out_logs_are_counted(visit: Open) -> None:
+    """The overview says how many logs the file has no room for, and so does a search."""
+    page = visit()
+    assert "1 log is left out of it, of passing tasks first" in page.locator(".notice:visible").inner_text()
+    assert search(page, "nowhere to be found") == "“nowhere to be found” is in no log; 1 log left out of this file"
+
+
+def test_a_long_log_is_shown_in_part(visit: Open) -> None:
+    """Scrolling a log of 150,000 lines shows every part of it, and never more than a screenful is in the page."""
+    page = visit("#task=core:bulk")
+    expect(row(page, 1)).to_be_visible()
+    for part in (0.5, 1):
+        page.locator("#log").evaluate(f"box => {{ box.scrollTop = box.scrollHeight * {part} }}")
+        expect(row(page, int(BULK * part))).to_be_visible()
+        assert page.locator("#log .row").count() < 200
+    page.locator("#log").focus()
+    page.keyboard.press("Home")
+    expect(row(page, 1)).to_be_visible()
+
+
+def test_a_line_of_a_megabyte(visit: Open) -> None:
+    """It takes many rows, each short, under one number; a search leads to the row in question."""
+    page = visit("#task=core:line")
+    expect(page.locator("#log .row").first).to_be_visible()
+    assert max(map(len, page.locator("#log .text").all_inner_texts())) == 1000
+    assert page.locator("#log .at").nth(0).inner_text() == "1"
+    assert page.locator("#log .at").nth(1).inner_text() == "↳"
+    assert search(page, "longneedle").startswith("1 line in 1 log")
+    page.keyboard.press("Enter")
+    expect(page.locator("#log .text", has_text="LongNeedle")).to_be_in_viewport()
+    assert page.locator("#log .row").last.get_attribute("data-row") == str(-(-(LONG - 2) // 1000) - 1)
+
+
+def test_colours_of_a_log(visit: Open) -> None:
+    """Colours of letters and grounds, of 16, 256 and all, stand out in both themes; styles are styles."""
+    for scheme in ("light", "dark"):
+        page = visit("#task=core:build", color_scheme=scheme)
+        expect(page.locator("#log")).to_contain_text("foreground 30")
+        for code in (*range(30, 38), *range(90, 98)):
+            part = page.locator("#log .text span", has_text=re.compile(f"^foreground {code}$"))
+            assert part.evaluate(CONTRAST) >= 4.5, (scheme, code)
+        for part in page.locator("#log .text span").all():
+            assert part.evaluate(CONTRAST) >= 4.5, (scheme, part.inner_text())
+        colour = "element => getComputedStyle(element).color"
+        red = page.locator("#log .text span", has_text="foreground 31").evaluate(colour)
+        assert red == {"light": "rgb(176, 35, 28)", "dark": "rgb(255, 138, 128)"}[scheme]
+        for text, name, value in (
+            ("bold", "fontWeight", "700"),
+            ("italic", "fontStyle", "italic"),
+            ("underlined", "textDecorationLine", "underline"),
+            ("struck", "textDecorationLine", "line-through"),
+            ("palette ground 226", "backgroundColor", "rgb(255, 255, 0)"),
+            ("true ground", "backgroundColor", "rgb(9, 9, 9)"),
+            ("still reverse", "backgroundColor", "rgb(230, 232, 235)"),
+        ):
+            part = page.locator("#log .text span", has_text=re.compile(f"^{text}$"))
+            assert part.evaluate(f"element => getComputedStyle(element).{name}") == value, text
+        assert page.locator("#log .text span", has_text="and no more").count() == 0
+
+
+def test_copying(visit: Open) -> None:
+    """The link of the line and the whole log, as plain text, get into the clipboard."""
+    page = visit("#task=core:build&line=2", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator("#copy-link")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.get_by_role("button", name="Copy log").click()
+    expect(page.locator("#copy-log")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert copied[:2] == ["foreground 30", "foreground 31"]
+    assert copied[-1] == "still reverse and no more"
+
+
+def test_a_line_number_is_its_link(visit: Open) -> None:
+    """Clicking on a line's number puts it into the address."""
+    page = visit("#task=core:bulk")
+    row(page, 7).locator(".at").click()
+    assert page.url.endswith("#task=core:bulk&line=7")
+    expect(page.locator("#log .marked")).to_contain_text("row 7 exported")
+
+
+# --- searching --------------------------------------------------------------------------------------------------------
+
+
+def test_search_in_all_logs(visit: Open) -> None:
+    """Lines of all logs are found, whatever the case and the colours; next and previous lead there."""
+    page = visit()
+    assert search(page, "EXPECT(RECEIVED).TOBE(EXPECTED)").startswith("2 lines in 1 log")
+    hits = page.locator("#hits a")
+    assert hits.count() == 2
+    assert hits.first.locator("mark").inner_text() == "expect(received).toBe(expected)"
+    lines = [int(text.split("\n")[0]) for text in page.locator("#hits .at").all_inner_texts()]
+    page.locator("#search").press("Enter")
+    expect(page.locator("#found-at")).to_have_text("1 of 2")
+    expect(row(page, lines[0])).to_be_in_viewport()
+    expect(row(page, lines[0])).to_have_attribute("aria-current", "true")
+    assert page.evaluate("CSS.highlights.get('found').size") == 2
+    page.locator("#log").focus()
+    page.keyboard.press("n")
+    expect(row(page, lines[1])).to_have_attribute("aria-current", "true")
+    page.keyboard.press("Shift+N")
+    expect(page.locator("#found-at")).to_have_text("1 of 2")
+    page.get_by_role("button", name="Previous").click()
+    expect(page.locator("#found-at")).to_have_text("2 of 2")
+
+
+def test_many_lines_found(visit: Open) -> None:
+    """All lines are counted, over all blocks of a log, and the first thousand are listed."""
+    page = visit()
+    assert search(page, "] Row ").startswith(f"{BULK:,} lines in 1 log, the first 1,000 listed")
+    assert page.locator("#hits a").count() == 1000
+    assert search(page, "149999] row").startswith("1 line in 1 log")
+    page.locator("#hits a").click()
+    expect(row(page, 149_999)).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    assert not page.locator("#found").is_visible()
+    assert page.locator("#task").is_visible()
+
+
+def test_typing_on_replaces_the_search(visit: Open) -> None:
+    """What was found for the first letters is gone once there are more of them."""
+    page = visit()
+    search(page, "exported")
+    assert search(page, "exported nowhere") == "“exported nowhere” is in no log; 1 log left out of this file"
+    assert page.locator("#hits a").count() == 0
+
+
+# --- themes, keys, and other readers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_themes(visit: Open, scheme: str) -> None:
+    """The page follows the reader's system, and the switch turns it round, also for the next time."""
+    page = visit(color_scheme=scheme)
+    brightness = (
+        "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).reduce((a, b) => a + +b, 0) > 380"
+    )
+    assert page.evaluate(brightness) is (scheme == "light")
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate(brightness) is (scheme == "dark")
+    page.reload()
+    expect(page.locator("#theme")).to_have_attribute("aria-pressed", "true" if scheme == "light" else "false")
+    assert page.evaluate(brightness) is (scheme == "dark")
+
+
+def test_keys(visit: Open) -> None:
+    """The page can be used without a pointer: search, tasks, help, and the way back."""
+    page = visit()
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("dialog").is_visible()
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.textContent") == "cart:test"
+    page.keyboard.press("Enter")
+    expect(page.locator("#task-id")).to_have_text("cart:test")
+    expect(page.locator("#log")).to_be_focused()
+    page.keyboard.press("j")
+    expect(page.locator("#task-id")).to_have_text("web:build")
+    page.keyboard.press("k")
+    expect(page.locator("#task-id")).to_have_text("cart:test")
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused()
+    page.keyboard.type("jk/?n")
+    assert page.locator("#search").input_value() == "jk/?n"
+    page.keyboard.press("Escape")
+    assert page.locator("#search").input_value() == ""
+    page.keyboard.press("Escape")
+    assert page.locator("#overview").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(visit: Open, scheme: str) -> None:
+    """An accessibility engine finds nothing: in the overview, with a log, with lines found, with the keys shown."""
+    page = visit(color_scheme=scheme)
+    expect(page.locator("#task-rows .rows .row")).to_have_count(11)
+    page.evaluate(AXE.read_text())
+    assert violations(page) == []
+    search(page, "expect")
+    assert violations(page) == []
+    page.locator("#hits a").first.click()
+    expect(page.locator("#log .marked")).to_be_visible()
+    assert violations(page) == []
+    page.evaluate("location.hash = '#task=core:build'")
+    expect(page.locator("#log")).to_contain_text("foreground 30")
+    assert violations(page) == []
+    page.locator("#task-id").click()
+    page.keyboard.press("?")
+    assert violations(page) == []
+
+
+def violations(page: Page) -> list[Any]:
+    """Ask the engine; each violation with the elements that it is about."""
+    found: list[Any] = page.evaluate(
+        "axe.run().then(found => found.violations.map(one => [one.id, one.help, one.nodes.map(node => node.html)]))"
+    )
+    return found
+
+
+def test_hostile_names_and_logs_do_nothing(visit: Open, made: Corpus) -> None:
+    """Markup in names and logs is text wherever it is shown, and links lead to the page itself or the web."""
+    page = visit()
+    title = page.title()
+    search(page, "onerror")
+    page.locator("#hits a").first.click()
+    name = f"{HOSTILE}:test"
+    expect(page.locator("#task-id")).to_have_text(name.replace("\u2028", " "), use_inner_text=False)
+    expect(page.locator("#log")).to_contain_text("<img src=x onerror=")
+    expect(page.locator("#log")).to_contain_text("javascript:document.title='ran'")
+    assert page.locator("main img, main script, main iframe, [onerror], [onclick], [style*=url]").count() == 0
+    hrefs = page.eval_on_selector_all("a[href]", "all => all.map(each => each.getAttribute('href'))")
+    assert not [href for href in hrefs if not re.match(r"#|https://", href)]
+    assert page.title() == f"{name} · Nx".replace("\u2028", " ") or "ran" not in page.title()[:3]
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator("#overview")).to_be_visible()
+    assert page.title() == title
+    assert made.document["answer"] in title
+
+
+@pytest.mark.parametrize("width", [360, 800, 1600])
+def test_the_page_fits(visit: Open, width: int) -> None:
+    """Nothing but a log or a table has to be scrolled sideways."""
+    page = visit(viewport={"width": width, "height": 800})
+    for address in ("", "#task=cart:test"):
+        page.evaluate(f"location.hash = '{address}'")
+        page.locator("#log .row" if address else ".answer").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_print(visit: Open) -> None:
+    """On paper stand the answer, the failed tasks and the runs, dark on light, without what can only be clicked."""
+    page = visit(color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.locator(".answer").is_visible()
+    assert page.locator("pre").first.is_visible()
+    assert page.locator("table").is_visible()
+    assert not page.locator(".bar").is_visible()
+    assert page.locator("button:visible").count() == 0
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(29, 36, 51)"
