@@ -108,10 +108,14 @@ class Desk(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What earlier builds say. `destination` is the branch that this one is compared with, "" where there is none."""
+    """What earlier builds say. `destination` is the branch that this one is compared with, "" where there is none.
+
+    `store` has the Downloads, where they can be read.
+    """
 
     destination: str = ""
     baseline: Baseline | None = None
+    store: Downloads | None = None
 
 
 class Pipe:
@@ -350,7 +354,8 @@ class Pipe:
         durations: tuple[BuildDurations, ...] = ()
         if work.options.baseline:
             bases = (self.working_directory, root)
-            durations = past_module.durations(work.checkout, work.options.baseline, bases, runs, self._print)
+            earlier = past_module.Earlier(work.checkout, bases, past.store, work.options.report_id, build.number)
+            durations = past_module.durations(earlier, work.options.baseline, runs, self._print)
         told = insights(
             summary,
             history_outcomes=found.outcomes,
@@ -369,27 +374,24 @@ class Pipe:
 
     def _past(self, work: Work, desk: Desk | None) -> Past:
         """What failed on the destination branch, as far as that can be read."""
-        build, checkout = work.build, work.checkout
+        build = work.build
         destination = past_module.Destination(build.destination or "", build.base or "")
         if desk is None:
             return Past(destination.branch)
-        reader = past_module.Reader(
-            desk.bitbucket.until(self._share(work.end, _HASH_SHARE)),
-            work.options.report_id,
-            build.pages,
-            checkout.full_hash,
-        )
+        bitbucket = desk.bitbucket.until(self._share(work.end, _HASH_SHARE))
+        store = bitbucket if isinstance(bitbucket, Downloads) else None
+        reader = past_module.Reader(bitbucket, work.options.report_id, build.pages, work.checkout.full_hash)
+        baseline = None
         try:
             if desk.found:
                 destination = past_module.Destination(desk.found.destination, desk.found.base)
             elif not (destination.branch and destination.commit) and desk.target:
                 destination = reader.destination(desk.target.number)
-            if not destination.branch or not destination.commit:
-                return Past(destination.branch)
-            return Past(self.redactor.line(destination.branch), reader.baseline(destination))
+            if destination.branch and destination.commit:
+                baseline = reader.baseline(destination)
         except BitbucketError as error:
             work.debug(f"baseline: {error}")
-            return Past(destination.branch)
+        return Past(self.redactor.line(destination.branch), baseline, store)
 
     def _with_page(
         self, work: Work, desk: Desk | None, held: Held, packed: Packed, steps: Sequence[str | None] = ()

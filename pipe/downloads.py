@@ -53,6 +53,13 @@ def url(build: Build, name: str) -> str:
     return f"{build.repository_url}/downloads/{quote(name, safe='')}"
 
 
+def data(downloads: Downloads, report_id: str, build: int, most: int) -> list[str]:
+    """The names of the newest report.json files of this report's other builds. Raises BitbucketError."""
+    shape = re.compile(rf"nx-report-{re.escape(report_id)}-([0-9]{{1,12}})-[0-9a-f]{{8}}\.json")
+    found = [(int(match[1]), one.name) for one in downloads.downloads() if (match := shape.fullmatch(one.name))]
+    return [name for number, name in sorted(found, reverse=True) if number != build][:most]
+
+
 def upload(downloads: Downloads, name: str, file: BinaryIO) -> None:
     """Put a file there, over the one of that name. Raises BitbucketError, which says what scope is needed."""
     with _scope_named():

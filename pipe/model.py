@@ -106,7 +106,8 @@ class Task:
     """One `project:target[:configuration]` of a run.
 
     `target` is the target's name where a source tells it: it may hold a colon, so the id alone does not. `code` is the
-    exit code where a record holds it. `cache` is None where no source says, `cacheable` whether Nx may cache the task.
+    exit code where a record holds it. `cache` is None where no source says, `cacheable` whether Nx may cache the task,
+    `continuous` that it serves others and does not end by itself.
     `output` is the terminal output as printed (ANSI codes and all) of a task that failed, None where no source has it;
     `log` what was kept of any task's. `flaky` is Nx's own word. `dependencies` are the ids of the tasks of this run
     that had to end before this one began, None where that is not recorded; `root` is the project's folder, from the
@@ -125,6 +126,7 @@ class Task:
     flaky: bool = False
     log: Log | None = None
     cacheable: bool | None = None
+    continuous: bool = False
     dependencies: tuple[str, ...] | None = None
     root: str | None = None
 

@@ -6,8 +6,11 @@ in report.json files that the user brings. No server and no store is needed.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipe import downloads
+from pipe.bitbucket.errors import BitbucketError
 from pipe.checkout import Unreadable
 from pipe.insights import Answer
 from pipe.insights.comparison import Baseline
@@ -17,14 +20,15 @@ from pipe.steps import Steps, counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pipe.bitbucket import Bitbucket
+    from pipe.bitbucket import Bitbucket, Downloads
     from pipe.checkout import Checkout
     from pipe.insights.durations import BuildDurations
     from pipe.model import Run
     from pipe.steps import StepReport
 
 _WHOLE = 40  # characters of a hash
-_FILES = 100  # report.json files, the newest
+_FILES, _MOST_FETCHED = 100, 20  # report.json files, the newest; and those that are fetched
+_DOWNLOADS = "downloads"
 # How a step ends that has run whatever it had to: what it does not name as failed did not fail.
 _RAN = (Answer.SUCCEEDED, Answer.TASKS_FAILED, Answer.STEP_FAILED, Answer.NO_TASKS)
 
@@ -93,20 +97,50 @@ def baseline_of(records: Sequence[StepReport], branch: str, commit: str) -> Base
     return Baseline(branch, commit, frozenset(failed), complete)
 
 
+class Earlier(NamedTuple):
+    """Where report.json files of earlier builds are: what patterns name in the clone, and the Downloads if given."""
+
+    checkout: Checkout
+    bases: tuple[str, ...]
+    store: Downloads | None
+    report_id: str
+    build: int
+
+
 def durations(
-    checkout: Checkout, patterns: Iterable[str], bases: Iterable[str], runs: Sequence[Run], say: Callable[[str], None]
+    earlier: Earlier, patterns: Iterable[str], runs: Sequence[Run], say: Callable[[str], None]
 ) -> tuple[BuildDurations, ...]:
     """What the tasks of these runs took in other builds, by their report.json files; says what cannot be read."""
-    from pipe.nx.durations import LIMIT, by_build, read_durations, wanted  # noqa: PLC0415 - few bring any
+    from pipe.nx.durations import by_build, read_durations, wanted  # noqa: PLC0415 - few bring any
 
     of = wanted(runs)
     found = []
-    for path in _newest(checkout, patterns, bases, say):
+    for name, read in _files(earlier, list(patterns), say):
         try:
-            found.append(read_durations(checkout.read(path, LIMIT), of))
-        except (Unreadable, ValueError) as problem:
-            say(f"! BASELINE: {checkout.name(path)} {problem}")
+            found.append(read_durations(read(), of))
+        except (BitbucketError, Unreadable, ValueError) as problem:
+            text = str(problem)
+            say(f"! BASELINE: {text if isinstance(problem, BitbucketError) else f'{name} {text}'}")
     return by_build(found)
+
+
+def _files(
+    earlier: Earlier, patterns: list[str], say: Callable[[str], None]
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The files by name, each with what reads it."""
+    from pipe.nx.durations import LIMIT  # noqa: PLC0415
+
+    checkout, store = earlier.checkout, earlier.store
+    if _DOWNLOADS in patterns and store:
+        try:
+            names = downloads.data(store, earlier.report_id, earlier.build, _MOST_FETCHED)
+        except BitbucketError as problem:
+            say(f"! BASELINE: {problem}")
+            names = []
+        for name in names:
+            yield name, partial(store.download, name, LIMIT)
+    for path in _newest(checkout, [one for one in patterns if one != _DOWNLOADS], earlier.bases, say):
+        yield checkout.name(path), partial(checkout.read, path, LIMIT)
 
 
 def _newest(

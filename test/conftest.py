@@ -15,6 +15,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import pytest
 
+from pipe.bitbucket import proxy
 from pipe.clock import Clock
 from test.sandbox import Sandbox
 from test.sandbox.seed import BASE, BEFORE
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
+    from pipe.bitbucket import Bitbucket
+    from pipe.build import Build
     from test.sandbox import Exchange
 
 pytest_plugins = ["test.conftest_tools"]
@@ -135,12 +138,21 @@ class Step:
         environ = variables(self.clone, {**self.environ, **own})
         printed: list[str] = []
         pipe = Pipe(
-            {name: text for name, text in environ.items() if text}, str(self.clone), self.clock, printed.append, connect
+            {name: text for name, text in environ.items() if text},
+            str(self.clone),
+            self.clock,
+            printed.append,
+            connect,
+            self._connect_proxy,
         )
         if current_thread() is not main_thread():
             # Signals are the main thread's.
             pipe._stop_at = lambda moment: None  # type: ignore[method-assign]  # noqa: ARG005
         return Ran(pipe.run(), "\n".join(printed))
+
+    def _connect_proxy(self, build: Build, clock: Clock, debug: Callable[[str], None]) -> Bitbucket:
+        """Pipelines' proxy is the sandbox's, which fails the test where it is sent a credential."""
+        return proxy.connect(build.workspace, build.repository, clock, debug, self.sandbox.proxy.address)
 
     @property
     def comments(self) -> list[str]:

@@ -83,6 +83,9 @@ class Downloads(Protocol):
     def downloads(self) -> list[Download]:
         """All files there, whoever put them there."""
 
+    def download(self, name: str, limit: int) -> bytes:
+        """The content of a file there; of more than `limit` bytes it is Rejected."""
+
     def upload(self, name: str, file: BinaryIO) -> None:
         """Put a file there, over the one of that name; each try reads `file` from its beginning."""
 

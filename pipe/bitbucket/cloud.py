@@ -189,6 +189,10 @@ class Cloud:
         found = map(_download, self._pages("/downloads", "list of downloads", {"pagelen": _COMMENTS_PER_PAGE}))
         return [download for download in found if download]
 
+    def download(self, name: str, limit: int) -> bytes:
+        """The content of a file in the repository's Downloads."""
+        return self._http.fetch(f"{self._base}/downloads/{quote(name, safe='')}", f"download {name}", limit)
+
     def upload(self, name: str, file: BinaryIO) -> None:
         """Put a file into the repository's Downloads: it replaces the one of that name, so it can be repeated."""
         self._http.upload(f"{self._base}/downloads", "upload", name, file)

@@ -91,6 +91,39 @@ class Http:
         response = self._answer(method, path, what, lambda: options, repeatable=repeatable)
         return _json(response, what, AnswerLost if not repeatable else Rejected)
 
+    def fetch(self, path: str, what: str, limit: int) -> bytes:
+        """Get a file to which the API redirects, from wherever that is and without the credential.
+
+        Raises:
+            BitbucketError: one of its kinds; Rejected for more than `limit` bytes too.
+
+        """
+        answer = self._answer("GET", path, what, lambda: {"stream": True}, repeatable=True)
+        if answer.is_redirect:
+            url = answer.headers["Location"]
+            if not url.startswith(("https://", *([] if self.origin.startswith("https:") else ["http://"]))):
+                raise Rejected(f"{what}: Bitbucket named an address without encryption, which is not followed")
+            bare = requests.Session()
+            bare.trust_env, bare.proxies, bare.verify = False, self._session.proxies, self._session.verify
+            left = max(0.1, min(_ANSWER_SECONDS, self.deadline - self._clock.monotonic()))
+            try:
+                answer = bare.get(url, stream=True, timeout=(min(self.connect_seconds, left), left))
+            except requests.RequestException:
+                raise Unavailable(f"{what}: its address did not answer. {TRY_AGAIN}") from None
+            if not answer.ok:
+                raise Rejected(f"{what}: its address answers {answer.status_code}")
+        data = bytearray()
+        try:
+            for piece in answer.iter_content(_PIECE):
+                data += piece
+                if len(data) > limit:
+                    raise Rejected(f"{what}: is larger than {limit >> 20} MB")
+        except requests.RequestException:
+            raise Unavailable(f"{what}: the answer broke off. {TRY_AGAIN}") from None
+        finally:
+            answer.close()
+        return bytes(data)
+
     def upload(self, path: str, what: str, name: str, file: BinaryIO) -> None:
         """Send a file, from its beginning at each try, as the form field `files`; it is never held in memory.
 

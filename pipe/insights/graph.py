@@ -73,6 +73,7 @@ def spans(tasks: Iterable[Task]) -> list[Span]:
         )
         for task in tasks
         if task.status is not TaskStatus.NOT_RUN and task.start and task.end and seconds(task) is not None
+        if not task.continuous  # a server ends when those that it serves do; nobody waits for that
     }
     return sorted(found.values(), key=lambda one: one[:3])
 

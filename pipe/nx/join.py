@@ -201,6 +201,7 @@ def _join_tasks(known: Task, other: Task, kind: Kind) -> Task:
         flaky=known.flaky or other.flaky,
         log=(other.log or known.log) if another else (known.log or other.log),
         cacheable=other.cacheable if known.cacheable is None else known.cacheable,
+        continuous=known.continuous or other.continuous,
         dependencies=other.dependencies if known.dependencies is None else known.dependencies,
         root=known.root or other.root,
     )

@@ -172,6 +172,7 @@ def _task(content: Mapping[str, Any], room: int, keep: Keep | None) -> Task | No
         output=_output(content, room) if failed else None,
         log=keep(output, failed) if keep and (output := _output(content, _WHOLE)) else None,
         cacheable=value if isinstance(value := content.get("cacheable"), bool) else None,
+        continuous=content.get("continuous") is True,
         dependencies=tuple(filter(text, dependencies)) if isinstance(dependencies, list) else None,
         root=text(content.get("projectRoot")),
     )

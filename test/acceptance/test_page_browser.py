@@ -488,13 +488,13 @@ def test_hostile_names_and_logs_do_nothing(visit: Open, made: Corpus) -> None:
     search(page, "onerror")
     page.locator("#hits a").first.click()
     name = f"{HOSTILE}:test"
-    expect(page.locator("#task-id")).to_have_text(name.replace("\u2028", " "), use_inner_text=False)
+    expect(page.locator("#task-id")).to_have_text(name.replace("\u2028", " "))
     expect(page.locator("#log")).to_contain_text("<img src=x onerror=")
     expect(page.locator("#log")).to_contain_text("javascript:document.title='ran'")
     assert page.locator("main img, main script, main iframe, [onerror], [onclick], [style*=url]").count() == 0
     hrefs = page.eval_on_selector_all("a[href]", "all => all.map(each => each.getAttribute('href'))")
     assert not [href for href in hrefs if not re.match(r"#|https://", href)]
-    assert page.title() == f"{name} · Nx".replace("\u2028", " ") or "ran" not in page.title()[:3]
+    assert page.title().startswith("<img src=x onerror=")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     expect(page.locator("#overview")).to_be_visible()

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _NOTICE = 1000  # bytes of the notice that something is left out, and of the last tags
 # https://github.com/IonicaBizau/anser, in the folder of that name with its licence.
 ANSER = "2.3.5"
+_SCRIPTS = (
+    "report.js", "rows.js", "unpack.js", "table.js", "timeline.js", "log.js", "search.js", "page.js",
+)  # fmt: skip
 _POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; worker-src blob:; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -37,7 +40,7 @@ def write(document: Mapping[str, Any], packed: Packed, out: Callable[[str], obje
     """
     data = _element("text/plain", "report", b64encode(zlib.compress(_json(document).encode())).decode())
     worker = _element("text/plain", "worker", _worker())
-    script = _text("timeline.js") + _text("page.js")
+    script = "".join(map(_text, _SCRIPTS))
     code = f"<script>{script}</script>\n"
     head = _head(document, packed, script)
     written = (data, worker, code, head, _json(packed.places))

@@ -30,7 +30,7 @@ const answers = {
   async open({ log, line, column, find }) {
     const opened = await open(log);
     const wanted = line || (find && lineOf(opened.text, find)) || 0;
-    return { rows: opened.rows, lines: opened.lines, line: wanted, row: wanted ? rowOf(opened, wanted, column || 0) : 0 };
+    return { rows: opened.rows, lines: opened.lines, row: wanted ? rowOf(opened, wanted, column || 0) : 0 };
   },
   async rows({ log, from, to }) {
     const opened = await open(log);
@@ -149,7 +149,10 @@ class Walker {
 }
 
 /* The form of a colour with colons, as Anser reads it. */
-const simple = code => (code.includes(":") ? code.replace(/4:\d/, "4").replace(/([34]8:2):\d*:(?=\d+:\d+:\d)/, "$1:").replace(/:/g, ";") : code);
+function simple(code) {
+  if (!code.includes(":")) return code;
+  return code.replace(/4:\d/, "4").replace(/([34]8:2):\d*:(?=\d+:\d+:\d)/, "$1:").replace(/:/g, ";");
+}
 
 /* Anser keeps each repeated style for good. */
 function tidy(ansi) {
@@ -171,10 +174,10 @@ function spans(raw, ansi) {
   const parts = ansi.ansiToJson("\x1b[10m" + raw.replace(CODE, simple), { use_classes: true });
   tidy(ansi);
   return parts.filter(part => part.content).map(part => {
-    const [front, frontColour] = colour(part.fg, part.fg_truecolor, "fg");
-    const [back, backColour] = colour(part.bg, part.bg_truecolor, "bg");
+    const [front, ownFront] = colour(part.fg, part.fg_truecolor, "fg");
+    const [back, ownBack] = colour(part.bg, part.bg_truecolor, "bg");
     const styles = [...new Set(part.decorations)].map(style => `ansi-${style}`);
-    return [part.content, [front, back, ...styles].filter(Boolean).join(" "), frontColour, backColour];
+    return [part.content, [front, back, ...styles].filter(Boolean).join(" "), ownFront, ownBack];
   });
 }
 
@@ -184,8 +187,10 @@ function colour(name, exact, side) {
   const index = Number(name.match(/^ansi-palette-(\d+)$/)?.[1] ?? 0);
   if (!index) return [`${name}-${side}`, ""];
   if (index >= 232) return ["", Array(3).fill(8 + 10 * (index - 232)).join(", ")];
-  const level = step => (step ? 55 + 40 * step : 0);
-  return ["", [(index - 16) / 36, (index - 16) / 6 % 6, (index - 16) % 6].map(step => level(Math.floor(step))).join(", ")];
+  const level = step => (step ? 55 + 40 * step : 0); // of the cube of 6 reds, greens and blues that begins at 16
+  const cube = index - 16;
+  const steps = [cube / 36, (cube / 6) % 6, cube % 6].map(Math.floor);
+  return ["", steps.map(level).join(", ")];
 }
 
 /* The row that shows the column of a line, counted from 0 without codes. */
@@ -237,8 +242,10 @@ async function search(number, wanted) {
   let told = performance.now();
   let listed = 0;
   for (const stream of [0, 1]) {
-    const logs = places.flatMap((place, log) => (place?.[0] === stream && place[2] ? [{ log, from: place[1], to: place[1] + place[2] }] : []));
-    logs.sort((one, other) => one.from - other.from);
+    const logs = places
+      .map((place, log) => ({ log, stream: place?.[0], from: place?.[1], to: place?.[1] + place?.[2] }))
+      .filter(each => each.stream === stream && each.to > each.from)
+      .sort((one, other) => one.from - other.from);
     let next = 0;
     let finder = null;
     let coming = blocks[stream].length ? unpack(stream, 0) : null;
@@ -261,7 +268,8 @@ async function search(number, wanted) {
         finder = null;
         next++;
       }
-      if (found.hits.length >= 100 || performance.now() - told > (listed === found.hits.length ? 10 : 100)) tell();
+      const first = listed === found.hits.length; // nothing was told yet
+      if (found.hits.length >= 100 || performance.now() - told > (first ? 10 : 100)) tell();
     }
   }
   found.done = true;
@@ -303,7 +311,8 @@ class Finder {
       this.lines++;
       if (hits.length < room) {
         const shown = text.slice(from, Math.min(end < 0 ? text.length : end, found + this.needle.length + 160));
-        hits.push({ line: this.line, column: found - begin, text: shown, at: found - from, cut: from > Math.max(begin, 0) });
+        const cut = from > Math.max(begin, 0);
+        hits.push({ line: this.line, column: found - begin, text: shown, at: found - from, cut });
       }
       counted = found;
       this.hit = true;

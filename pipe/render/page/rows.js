@@ -1,0 +1,64 @@
+/* Many rows in a box that scrolls, of which only those in view are elements. */
+"use strict";
+
+const MOST = 8e6; // pixels: browsers know no taller elements, so that of more rows one pixel stands for several
+
+class Rows {
+  /* `height` is a row's in pixels, as in page.css; `draw(from, to)` gives the elements of rows, at once or later. */
+  constructor(box, height, draw) {
+    Object.assign(this, { box, height, draw, count: 0, from: 0, to: 0, asked: 0 });
+    this.rows = make("div", { class: "rows", role: box.getAttribute("role") === "table" ? "rowgroup" : null });
+    this.space = make("div", { class: "space" }, this.rows);
+    box.append(this.space);
+    box.addEventListener("scroll", () => this.show(), { passive: true });
+    new ResizeObserver(() => this.show()).observe(box);
+  }
+
+  get scaled() { return this.count * this.height > MOST; }
+  get seen() { return Math.ceil(this.box.clientHeight / this.height) || 1; }
+  get first() {
+    const { scrollTop, clientHeight } = this.box;
+    if (!this.scaled) return Math.floor(scrollTop / this.height);
+    return Math.round((scrollTop / (MOST - clientHeight)) * (this.count - this.seen + 1));
+  }
+
+  async set(count, row = 0, middle = false) {
+    this.count = count;
+    this.space.style.height = `${Math.min(MOST, count * this.height)}px`;
+    this.rows.replaceChildren();
+    this.to = this.from = 0;
+    this.goTo(row, middle);
+    await this.show(true);
+  }
+
+  /* Scroll so that a row stands near the middle, or else no more than is needed to see it. */
+  goTo(row, middle = false) {
+    const { first, seen } = this;
+    if (!middle && row >= first && row < first + seen - 2) return;
+    const top = Math.max(0, row - (middle ? Math.floor(seen / 3) : row < first ? 0 : seen - 3));
+    const part = top / (this.count - seen + 1);
+    this.box.scrollTop = this.scaled ? part * (MOST - this.box.clientHeight) : top * this.height;
+  }
+
+  async show(anew = false) {
+    const { first, seen } = this;
+    const last = Math.min(this.count, first + seen);
+    if (this.count && !anew && !this.scaled && first >= this.from && last <= this.to) return;
+    const from = Math.max(0, Math.min(first - 30, this.count - seen - 30));
+    const to = Math.min(this.count, first + seen + 30);
+    const asked = ++this.asked;
+    const drawn = this.count ? this.draw(from, to) : [];
+    const elements = drawn instanceof Promise ? await drawn : drawn;
+    if (asked !== this.asked) return;
+    const focused = this.rows.contains(document.activeElement) ? document.activeElement.closest("[data-row]") : null;
+    Object.assign(this, { from, to });
+    this.rows.replaceChildren(...elements);
+    const top = this.scaled ? this.box.scrollTop - (first - from) * this.height : from * this.height;
+    this.rows.style.transform = `translateY(${top}px)`;
+    if (focused) this.focus(focused.dataset.row);
+  }
+
+  focus(row) {
+    this.rows.querySelector(`[data-row="${row}"] a`)?.focus({ preventScroll: true });
+  }
+}

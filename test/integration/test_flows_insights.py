@@ -1,0 +1,381 @@
+"""What a report says beyond its result: annotations, the comparison with the destination branch, page and outputs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from test.sandbox import json_answer
+from test.sandbox.seed import BASE, BEFORE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from test.conftest import FakeClock, Step
+
+FAILING, PASSING, ONE = (1,), (4,), (5,)  # runs of the capture: all fail in cart:test, one passes, one alone fails
+ORDERS = "21.6.11-orders"
+NO_CREDENTIAL = {"ATLASSIAN_ACCOUNT_EMAIL": "", "ATLASSIAN_API_TOKEN": "", "BITBUCKET_API_URL": ""}
+ON_MAIN = {
+    "BITBUCKET_BRANCH": "main",
+    "BITBUCKET_PR_ID": "",
+    "BITBUCKET_PR_DESTINATION_BRANCH": "",
+    "BITBUCKET_PR_DESTINATION_COMMIT": "",
+    "BITBUCKET_BUILD_NUMBER": "400",
+}
+
+
+def on_main(step: Step, runs: tuple[int | str, ...], commit: str = BASE, **own: str) -> None:
+    """A build of the destination branch, before the pull request's."""
+    step.run(runs=runs, **{**ON_MAIN, "BITBUCKET_COMMIT": commit, **own})
+
+
+def files(step: Step, *paths: str, lines: int = 200) -> None:
+    """Put source files into the clone, as long as any place in them."""
+    for path in paths:
+        file = step.clone / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x\n" * lines)
+
+
+def orders(step: Step, **own: str) -> Any:
+    """A red step of a real workspace, whose sources are there."""
+    step.run(ORDERS, ("03",), DRY_RUN="true")
+    (step.clone / ".nx-report/outputs.env").unlink(missing_ok=True)
+    files(
+        step,
+        "packages/domain/src/lib/discounts.ts",
+        "packages/domain/src/lib/order.ts",
+        "packages/domain/src/lib/order.spec.ts",
+        "packages/domain/jest.config.ts",
+        "apps/orders-api/src/app.ts",
+        "apps/orders-api/src/clock.spec.ts",
+    )
+    return step.again(BITBUCKET_EXIT_CODE="1", **own)
+
+
+def annotations(step: Step) -> list[tuple[str, int | None, str]]:
+    """Path, line and summary of the annotations of all reports on the pull request's head."""
+    repository = step.sandbox.repository
+    reports = repository.reports_of_commit(step.sandbox.pull_request.source_commit)
+    found = (one.values for report in reports for one in repository.annotations_of(report))
+    return [(one["path"], one.get("line"), one["summary"]) for one in found]
+
+
+# --- annotations ------------------------------------------------------------------------------------------------------
+
+
+def test_annotations(step: Step) -> None:
+    """What tools found is annotated on the lines of files that exist, by one more request."""
+    ran = orders(step)
+    found = annotations(step)
+    assert ("packages/domain/src/lib/discounts.ts", 10, "Unexpected var, use let or const instead") in found
+    assert any(path == "packages/domain/src/lib/order.spec.ts" and line == 22 for path, line, _ in found)
+    assert any(path == "apps/orders-api/src/app.ts" and line == 4 for path, line, _ in found)
+    assert len(found) == len(set(found))
+    assert "✓ Annotations written: " in ran.log
+    posted = [call for call in step.calls() if call.endswith("/annotations")]
+    assert [call.split()[0] for call in posted] == ["POST"]
+
+
+def test_a_file_that_is_not_there_has_no_annotation(step: Step) -> None:
+    """A printed path that names no file of the clone is no annotation, and costs no request."""
+    step.run(ORDERS, ("03",))
+    assert annotations(step) == []
+    assert not [call for call in step.calls() if "annotations" in call]
+
+
+def test_a_rerun_leaves_no_old_annotation(step: Step) -> None:
+    """After the rerun of a step only its own annotations are there."""
+    orders(step)
+    assert annotations(step)
+    step.run(BITBUCKET_STEP_RUN_NUMBER="2", runs=PASSING)
+    assert annotations(step) == []
+    assert len(step.records) == 1
+
+
+def test_a_second_report_of_one_step_leaves_no_old_annotation(step: Step) -> None:
+    """Where one run of a step reports twice, the second time's annotations are the ones that stay."""
+    orders(step)
+    first = annotations(step)
+    (step.clone / "packages/domain/src/lib/discounts.ts").unlink()
+    step.again(BITBUCKET_EXIT_CODE="1")
+    assert annotations(step) == [one for one in first if "discounts.ts" not in one[0]]
+
+
+def test_annotations_that_fail_stop_nothing(step: Step) -> None:
+    """Where Bitbucket refuses annotations, comment and status are written all the same, and the log says why."""
+    step.sandbox.faults.add("POST", "/annotations", json_answer(400, {"code": 400, "message": "No"}), times=10)
+    ran = orders(step)
+    assert "✗ Annotations failed: " in ran.log
+    assert step.comments[0].startswith("✗ **Nx: 6 of 13 tasks failed")
+    assert step.statuses[0][0] == "FAILED"
+
+
+# --- against the destination branch -----------------------------------------------------------------------------------
+
+
+def test_new_failure(step: Step) -> None:
+    """A failure that the destination branch does not have is told as new, from one look at its last commit."""
+    on_main(step, PASSING)
+    step.all_calls()
+    step.run(runs=FAILING)
+    (body,) = step.comments
+    assert body.startswith("✗ **Nx: 1 of 15 tasks failed:** `cart:test` · new\n")
+    assert "**`cart:test`** · new, not failing on `main`" in body
+    assert f"Against `main` at `{BASE[:12]}`: 1 newly failing" in body
+    asked = [call for call in step.all_calls() if BASE[:12] in call or BEFORE[:12] in call]
+    assert asked == [f"GET commit/{BASE[:12]}", f"GET commit/{BASE}/reports"]
+
+
+def test_known_failure(step: Step) -> None:
+    """A failure that stands on the destination branch too is told as such, in line one and in the status."""
+    on_main(step, FAILING)
+    step.run(runs=FAILING)
+    (body,) = step.comments
+    assert body.startswith("✗ **Nx: 1 of 15 tasks failed:** `cart:test` · failing on `main` too\n")
+    assert "**`cart:test`** · failing on `main` too" in body
+    assert ("FAILED", "1 of 15 tasks failed: cart:test · failing on main too · build 417") in step.statuses
+
+
+def test_fixed(step: Step) -> None:
+    """A task that fails on the destination branch and succeeds here is told as fixed."""
+    on_main(step, ONE)
+    step.run(runs=PASSING)
+    (body,) = step.comments
+    assert "✓" in body.split("\n", maxsplit=1)[0]
+    assert "No baseline" not in body
+
+
+def test_no_baseline_yet(step: Step) -> None:
+    """Without a record on the destination branch the report says so, after at most three requests."""
+    step.run(runs=FAILING)
+    assert "No baseline yet on `main`" in step.comments[0]
+    assert " · new" not in step.comments[0]
+    asked = [call for call in step.all_calls() if BASE[:12] in call or BEFORE[:12] in call]
+    assert asked == [f"GET commit/{BASE[:12]}", f"GET commit/{BASE}/reports", f"GET commit/{BEFORE}/reports"]
+
+
+def test_baseline_of_the_commit_before(step: Step) -> None:
+    """Where the destination's last commit has no record yet, the one before it counts."""
+    on_main(step, FAILING, BEFORE)
+    step.run(runs=FAILING)
+    assert f"Against `main` at `{BEFORE[:12]}`: 1 still failing" in step.comments[0]
+
+
+def test_baseline_that_is_still_running(step: Step) -> None:
+    """A build of the destination branch that is still running is no baseline: what it will say is not known."""
+    on_main(step, FAILING, BEFORE)
+    on_main(step, PASSING, STAGE="start")
+    step.run(runs=FAILING)
+    assert f"Against `main` at `{BEFORE[:12]}`" in step.comments[0]
+
+
+def test_baseline_of_the_pull_request_of_a_branch(step: Step) -> None:
+    """In a branch pipeline the destination is the found pull request's."""
+    on_main(step, FAILING)
+    step.all_calls()
+    gone = {"BITBUCKET_PR_ID": "", "BITBUCKET_PR_DESTINATION_BRANCH": "", "BITBUCKET_PR_DESTINATION_COMMIT": ""}
+    step.run(runs=FAILING, PULL_REQUEST_ID="auto", **gone)
+    assert "failing on `main` too" in step.comments[0]
+    asked = [call for call in step.all_calls() if BASE[:12] in call or BEFORE[:12] in call]
+    assert len(asked) <= 3
+
+
+def test_several_steps_say_what_is_new(step: Step) -> None:
+    """Where the comment is made of records alone it tells new and known failures just so, new ones first."""
+    on_main(step, FAILING)
+    one, other = step.other("unit"), step.other("e2e")
+    one.run(runs=FAILING, EXPECT="2")
+    other.run(ORDERS, ("03",), EXPECT="2")
+    (body,) = step.comments
+    first = body.split("\n", maxsplit=1)[0]
+    assert "6 new" in first
+    assert "`cart:test`" not in first  # the five that are named are new ones
+    assert "✗ `cart:test` · failing on `main` too" in body
+    assert "✗ `@orders/domain:lint` · new, not failing on `main`" in body
+    assert "Against `main`: 6 newly failing, 1 still failing" in body
+
+
+# --- page, report.json, outputs ---------------------------------------------------------------------------------------
+
+
+def test_page_and_data(step: Step) -> None:
+    """Page and report.json lie in the clone, and the comment leads to the step's artifacts, named as a download."""
+    step.run(runs=FAILING)
+    page = (step.clone / ".nx-report/report.html").read_text()
+    data = json.loads((step.clone / ".nx-report/report.json").read_text())
+    assert "1 of 15 tasks failed: cart:test" in page
+    assert data["result"] == "tasks failed"
+    assert data["version"] == "1.0"
+    assert sum(task["log"] is not None for task in data["tasks"]) > 10
+    assert re.search(r"\[download all logs \(HTML\)\]\(https://bitbucket\.org/\S+/artifacts\)", step.comments[0])
+    assert "[log](" not in step.comments[0]
+
+
+def test_report_url(step: Step) -> None:
+    """Where the user publishes the page, each failed task's log is linked, and values in the address are encoded."""
+    url = "https://ci.example.com/{branch}/{build}/{run}/{step}.html?of={commit}"
+    step.run(runs=FAILING, REPORT_URL=url, BITBUCKET_BRANCH="feature/a b&c".replace(" ", "+"))
+    (body,) = step.comments
+    head = step.sandbox.pull_request.source_commit
+    there = f"https://ci.example.com/feature%2Fa%2Bb%26c/417/1/5b0e1c7a-2f64-4d3e-8a9b-1c2d3e4f5a6b.html?of={head}"
+    assert f"[log]({there}#task=cart:test)" in body
+    assert f"[all logs]({there})" in body
+
+
+def test_upload(step: Step) -> None:
+    """With UPLOAD the page goes to the Downloads and is linked as a download; old ones of ours go."""
+    sandbox = step.sandbox
+    scopes = ("read:repository:bitbucket", "write:repository:bitbucket", "read:pullrequest:bitbucket")
+    token = sandbox.state.add_api_token(sandbox.author, "up@acme.example", "uploading-token", scopes)
+    step.environ |= {"ATLASSIAN_ACCOUNT_EMAIL": "up@acme.example", "ATLASSIAN_API_TOKEN": "uploading-token"}
+    assert token
+    sandbox.repository.put_download(sandbox.author, "release-1.0.zip", b"theirs")
+    for build in ("415", "416", "417"):
+        step.run(runs=FAILING, UPLOAD="downloads", KEEP="2", BITBUCKET_BUILD_NUMBER=build)
+    names = sorted(sandbox.repository.downloads)
+    assert [name.split("-")[3] for name in names if name.endswith(".html")] == ["416", "417"]
+    assert "release-1.0.zip" in names
+    (name,) = (name for name in names if name.startswith("nx-report-nx-417") and name.endswith(".html"))
+    assert f"[download all logs (HTML)](https://bitbucket.org/acme/shop/downloads/{name})" in step.comments[0]
+    assert sandbox.repository.downloads[name].content == (step.clone / ".nx-report/report.html").read_bytes()
+
+
+@pytest.mark.parametrize("private", ["false", ""])
+def test_no_upload_where_everybody_could_read_it(step: Step, private: str) -> None:
+    """Nothing is uploaded where the repository is not known to be private, and the log says why."""
+    ran = step.run(runs=FAILING, UPLOAD="downloads", BITBUCKET_REPO_IS_PRIVATE=private)
+    assert step.sandbox.repository.downloads == {}
+    assert "– Upload skipped: the repository is not known to be private" in ran.log
+    assert "/artifacts)" in step.comments[0]
+
+
+def test_upload_without_the_scope(step: Step) -> None:
+    """A token that may not write to the repository is told which scope it lacks; the rest is written."""
+    ran = step.run(runs=FAILING, UPLOAD="downloads")
+    assert "✗ Upload failed: " in ran.log
+    assert "write:repository:bitbucket" in ran.log
+    assert len(step.comments) == 1
+
+
+def test_outputs(step: Step, tmp_path: Path) -> None:
+    """Later steps get the result, counts and links, in Pipelines' own file and in one of the clone."""
+    path = tmp_path / "variables"
+    path.write_text("EARLIER=1\n")
+    ran = step.run(runs=FAILING, BITBUCKET_PIPELINES_VARIABLES_PATH=str(path))
+    written = dict(line.split("=", 1) for line in path.read_text().splitlines())
+    assert written["EARLIER"] == "1"
+    assert written["NX_REPORT_RESULT"] == "tasks-failed"
+    assert (written["NX_REPORT_TASKS"], written["NX_REPORT_FAILED"]) == ("15", "1")
+    assert "#comment-" in written["NX_REPORT_COMMENT_URL"]
+    assert "NX_REPORT_FAILED='1'" in (step.clone / ".nx-report/outputs.env").read_text()
+    closing = ran.log.rsplit("\n\n", 1)[1]
+    assert closing.startswith("✗ Nx: 1 of 15 tasks failed: cart:test")
+    assert written["NX_REPORT_COMMENT_URL"] in closing
+
+
+def test_dry_run_writes_nothing(step: Step) -> None:
+    """DRY_RUN leaves no file and no request behind."""
+    step.run(runs=FAILING, DRY_RUN="true")
+    assert sorted(path.name for path in (step.clone / ".nx-report").iterdir()) == ["nx.log"]
+    assert step.all_calls() == []
+
+
+def test_no_secret_in_any_log(step: Step) -> None:
+    """A secret in a passing task's output is in neither page nor data, nor is one that colours run through."""
+    step.run(runs=FAILING)
+    token = step.sandbox.api_token.token
+    half = len(token) // 2
+    for output in (step.clone / ".nx/cache/terminalOutputs").iterdir():
+        output.write_text(
+            f"a {token} b\n\x1b[31m{token[:half]}\x1b[1m{token[half:]}\x1b[0m\nhttps://u:hunter2hunter2@h/\n"
+        )
+    (step.clone / ".nx-report/nx.log").unlink()
+    step.again(BITBUCKET_EXIT_CODE="1")
+    page = (step.clone / ".nx-report/report.html").read_text()
+    blocks = re.findall(r'<script type="text/plain" data-stream[^>]*>([^<]*)</script>', page)
+    logs = b"".join(zlib.decompress(base64.b64decode(block)) for block in blocks).decode()
+    assert logs.count("[secret removed]") >= 3 * 10
+    everything = logs + page + (step.clone / ".nx-report/report.json").read_text()
+    for secret in (token, token[:half], token[half:], "hunter2"):
+        assert secret not in everything
+
+
+# --- durations --------------------------------------------------------------------------------------------------------
+
+
+def test_slower_than_usual(step: Step) -> None:
+    """With report.json files of five other builds a task that took much longer than usual is named."""
+    step.run(ORDERS, ("03",))
+    data = json.loads((step.clone / ".nx-report/report.json").read_text())
+    for task in data["tasks"]:
+        if task["id"] == "@orders/storage:test":
+            task["end"] = task["start"]
+    step.run(ORDERS, ("03",), DRY_RUN="true")
+    folder = step.clone / "baseline"
+    folder.mkdir()
+    for build in range(5):
+        data["build"]["number"] = 300 + build
+        (folder / f"{build}.json").write_text(json.dumps(data))
+    (folder / "broken.json").write_text("{")
+    ran = step.again(BITBUCKET_EXIT_CODE="1", BITBUCKET_BUILD_NUMBER="418", BASELINE="baseline/*.json")
+    assert "slower than usual: `@orders/storage:test` 3.6s, usually 0ms" in step.comments[0]
+    assert "! BASELINE: baseline/broken.json is not complete JSON" in ran.log
+
+
+def test_usual_times_from_the_downloads(step: Step) -> None:
+    """BASELINE: downloads takes what UPLOAD put there in other builds, fetched without the credential."""
+    repository, author = step.sandbox.repository, step.sandbox.author
+    step.run(ORDERS, ("03",))
+    data = json.loads((step.clone / ".nx-report/report.json").read_text())
+    for task in data["tasks"]:
+        task["end"] = task["start"]
+    for build in range(300, 305):
+        data["build"]["number"] = build
+        repository.put_download(author, f"nx-report-nx-{build}-0000000{build % 10}.json", json.dumps(data).encode())
+    repository.put_download(author, "nx-report-other-1-00000000.json", b"{")
+    ran = step.run(ORDERS, ("03",), BITBUCKET_BUILD_NUMBER="418", BASELINE="downloads")
+    assert "slower than usual: `@orders/domain:test`" not in step.comments[0]  # it failed
+    assert "`@orders/invoicing:test` 3.9s, usually 0ms" in step.comments[0]
+    assert "BASELINE" not in ran.log
+
+
+# --- without a credential ---------------------------------------------------------------------------------------------
+
+
+def test_without_a_credential(step: Step) -> None:
+    """In a pipe without a credential the report and its annotations go through Pipelines' proxy, and nothing else."""
+    step.environ = NO_CREDENTIAL
+    ran = orders(step)
+    assert len(step.records) == 1
+    assert annotations(step)
+    assert step.comments == []
+    assert step.statuses == []
+    assert "✓ Code Insights report written" in ran.log
+    assert "Comment and build status are not possible without a credential" in ran.log
+    assert ran.code == 0
+
+
+def test_rerun_without_a_credential(step: Step) -> None:
+    """There too a rerun leaves nothing of the run before."""
+    step.environ = NO_CREDENTIAL
+    orders(step)
+    step.run(runs=PASSING, BITBUCKET_STEP_RUN_NUMBER="2")
+    assert len(step.records) == 1
+    assert annotations(step) == []
+
+
+def test_without_a_credential_or_a_proxy(step: Step, clock: FakeClock) -> None:
+    """Outside of a pipe nothing is sent anywhere; the log has the whole report."""
+    step.environ = {**NO_CREDENTIAL, "BITBUCKET_PIPE_STORAGE_DIR": ""}
+    before = clock.now()
+    ran = step.run(runs=FAILING)
+    assert step.records == []
+    assert "NO CREDENTIAL" in ran.log
+    assert clock.now() == before
