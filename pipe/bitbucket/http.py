@@ -174,7 +174,7 @@ class Http:
             self._debug(f"{method} {_path(url)}: {type(error).__name__} after {self._clock.monotonic() - started:.2f}s")
             raise self._unanswered(error, what, repeatable=repeatable) from None
         self._debug(f"{method} {_path(url)}: {response.status_code} in {self._clock.monotonic() - started:.2f}s")
-        if response.ok and not response.is_redirect:
+        if response.ok and (options.get("stream") or not response.is_redirect):
             return response
         raise self._failed(response, what, repeatable=repeatable)
 

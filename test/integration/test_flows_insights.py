@@ -59,7 +59,7 @@ def orders(step: Step, **own: str) -> Any:
     return step.again(BITBUCKET_EXIT_CODE="1", **own)
 
 
-def annotations(step: Step) -> list[tuple[str, int | None, str]]:
+def annotated(step: Step) -> list[tuple[str, int | None, str]]:
     """Path, line and summary of the annotations of all reports on the pull request's head."""
     repository = step.sandbox.repository
     reports = repository.reports_of_commit(step.sandbox.pull_request.source_commit)
@@ -73,7 +73,7 @@ def annotations(step: Step) -> list[tuple[str, int | None, str]]:
 def test_annotations(step: Step) -> None:
     """What tools found is annotated on the lines of files that exist, by one more request."""
     ran = orders(step)
-    found = annotations(step)
+    found = annotated(step)
     assert ("packages/domain/src/lib/discounts.ts", 10, "Unexpected var, use let or const instead") in found
     assert any(path == "packages/domain/src/lib/order.spec.ts" and line == 22 for path, line, _ in found)
     assert any(path == "apps/orders-api/src/app.ts" and line == 4 for path, line, _ in found)
@@ -86,26 +86,26 @@ def test_annotations(step: Step) -> None:
 def test_a_file_that_is_not_there_has_no_annotation(step: Step) -> None:
     """A printed path that names no file of the clone is no annotation, and costs no request."""
     step.run(ORDERS, ("03",))
-    assert annotations(step) == []
+    assert annotated(step) == []
     assert not [call for call in step.calls() if "annotations" in call]
 
 
 def test_a_rerun_leaves_no_old_annotation(step: Step) -> None:
     """After the rerun of a step only its own annotations are there."""
     orders(step)
-    assert annotations(step)
+    assert annotated(step)
     step.run(BITBUCKET_STEP_RUN_NUMBER="2", runs=PASSING)
-    assert annotations(step) == []
+    assert annotated(step) == []
     assert len(step.records) == 1
 
 
 def test_a_second_report_of_one_step_leaves_no_old_annotation(step: Step) -> None:
     """Where one run of a step reports twice, the second time's annotations are the ones that stay."""
     orders(step)
-    first = annotations(step)
+    first = annotated(step)
     (step.clone / "packages/domain/src/lib/discounts.ts").unlink()
     step.again(BITBUCKET_EXIT_CODE="1")
-    assert annotations(step) == [one for one in first if "discounts.ts" not in one[0]]
+    assert annotated(step) == [one for one in first if "discounts.ts" not in one[0]]
 
 
 def test_annotations_that_fail_stop_nothing(step: Step) -> None:
@@ -342,7 +342,7 @@ def test_usual_times_from_the_downloads(step: Step) -> None:
     repository.put_download(author, "nx-report-other-1-00000000.json", b"{")
     ran = step.run(ORDERS, ("03",), BITBUCKET_BUILD_NUMBER="418", BASELINE="downloads")
     assert "slower than usual: `@orders/domain:test`" not in step.comments[0]  # it failed
-    assert "`@orders/invoicing:test` 3.9s, usually 0ms" in step.comments[0]
+    assert "`@orders/invoicing:test` 3.9s, usually 0ms" in step.comments[0], ran.log
     assert "BASELINE" not in ran.log
 
 
@@ -354,7 +354,7 @@ def test_without_a_credential(step: Step) -> None:
     step.environ = NO_CREDENTIAL
     ran = orders(step)
     assert len(step.records) == 1
-    assert annotations(step)
+    assert annotated(step)
     assert step.comments == []
     assert step.statuses == []
     assert "✓ Code Insights report written" in ran.log
@@ -368,7 +368,7 @@ def test_rerun_without_a_credential(step: Step) -> None:
     orders(step)
     step.run(runs=PASSING, BITBUCKET_STEP_RUN_NUMBER="2")
     assert len(step.records) == 1
-    assert annotations(step) == []
+    assert annotated(step) == []
 
 
 def test_without_a_credential_or_a_proxy(step: Step, clock: FakeClock) -> None:
