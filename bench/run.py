@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench import Figure, logs, records, steps
+from bench import Figure, logs, page, records, steps, whole
 from bench.process import measure
 from bench.recorder import recorder
 from test.sandbox import Sandbox
@@ -101,6 +101,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
         clone = lay_out(Path(folder), VERSION, runs=(1, 2, 3, 4, 5, 6))
         figures = [cpu(sandbox, clone), *update(sandbox, clone), *big_log(sandbox, clone)]
+    with tempfile.TemporaryDirectory() as folder:
+        figures += [*whole.figures(Path(folder), PIPE), *page.page()]
     with tempfile.TemporaryDirectory() as folder:
         figures += [*recorder(), *records.figures(Path(folder)), *logs.figures(Path(folder))]
         of_steps, table = steps.measure(Path(folder))

@@ -137,6 +137,7 @@ class Pipe:
         self.connect = connect
         self.connect_proxy = connect_proxy or _connect_proxy
         self.redactor = Redactor(_known_secrets(environ))
+        self._locators: dict[str, Locator] = {}
 
     def run(self) -> int:
         """Run it all; return the exit code: 0 done or degraded, 1 what FAIL_ON asks for, 2 wrong settings."""
@@ -402,7 +403,7 @@ class Pipe:
         options, checkout = work.options, work.checkout
         if options.dry_run:
             return held._replace(frame=replace(held.frame, logs=ARTIFACTS))
-        locate = Locator(checkout, held.frame.workspace)
+        locate = self._locator(work, held)
         try:
             told = document(
                 held.summary,
@@ -426,6 +427,11 @@ class Pipe:
                 logs, outcome = page.upload(store, checkout, build, wanted, self.environ)
                 self._say_outcome(outcome)
         return held._replace(frame=replace(held.frame, logs=logs))
+
+    def _locator(self, work: Work, held: Held) -> Locator:
+        """What finds the files that tools name: one for each workspace, as it remembers."""
+        folder = held.frame.workspace
+        return self._locators.setdefault(folder, Locator(work.checkout, folder))
 
     def _said(self, held: Held, word: StepReport) -> StepReport:
         """The word of a step that ran this."""
@@ -676,7 +682,7 @@ class Pipe:
     def _annotations(self, work: Work, one: StepReport, held: Held) -> Made:
         """What tools found at lines of the repository's files."""
         tasks = (task for run in held.summary.runs for task in run.tasks)
-        locate = Locator(work.checkout, held.frame.workspace)
+        locate = self._locator(work, held)
         key = step_report.key(one, self._scope(work, _number(work.options, work.build)))
         return annotate(tasks, locate, key, partial(task_address, held.frame.logs))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # More than this many characters of outputs are not looked at: no page could show them, and the time is bounded.
 _MOST = 512 << 20
 # Of tasks that passed so many problems are read: a report takes a thousand, and those of failed tasks come first.
-_PASSING = 5_000
+_PASSING = 2_500
 
 
 class Logs:

@@ -9,7 +9,7 @@ from pipe.secrets import Masker
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pipe.model import CIPipelineExecution, Fix, Link, Run
 
@@ -38,6 +38,11 @@ class Redactor:
     def line(self, text: str) -> str:
         """The same, on one line: a name with a line break in it could pose as a line of the log."""
         return " ".join(self.text(text).split())
+
+    def lines(self, texts: Collection[str]) -> dict[str, str]:
+        """The same for many short texts, which are looked through as one: by the text, what it becomes."""
+        spaced = [" ".join((text if text.isprintable() else plain(text)).split()) for text in texts]
+        return dict(zip(texts, self._masker.mask("\n".join(spaced)).split("\n"), strict=True))
 
     def execution(self, execution: CIPipelineExecution, clone_dir: str) -> CIPipelineExecution:
         """What Nx Cloud knows, with every text clean."""
@@ -74,10 +79,8 @@ class Redactor:
                 text = text.replace(f"file://{folder}/", "").replace(f"{folder}/", "")
             return text
 
-        ids = {task.id: self.line(task.id) for task in run.tasks}
-
-        def known(name: str) -> str:
-            return ids.get(name) or self.line(name)
+        names = {name for task in run.tasks for name in (task.id, task.target, task.root, *(task.dependencies or ()))}
+        clean = self.lines([name for name in names if name is not None])
 
         return replace(
             run,
@@ -90,11 +93,13 @@ class Redactor:
             tasks=tuple(
                 replace(
                     task,
-                    id=ids[task.id],
-                    target=self.line(task.target) if task.target else None,
+                    id=clean[task.id],
+                    target=clean[task.target] if task.target else None,
                     output=output(task.output) if task.output else None,
-                    dependencies=tuple(map(known, task.dependencies)) if task.dependencies else task.dependencies,
-                    root=self.line(task.root) if task.root else None,
+                    dependencies=tuple(clean[one] for one in task.dependencies if one)
+                    if task.dependencies
+                    else task.dependencies,
+                    root=clean[task.root] if task.root else None,
                 )
                 for task in run.tasks
             ),

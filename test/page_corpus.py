@@ -97,6 +97,17 @@ def corpus(tasks: int = 10_000, megabytes: float = 100, failed: int = 40, seed: 
     return Corpus(told, packer.packed(), characters)
 
 
+def texts(tasks: int, megabytes: float, seed: int = 17) -> Iterator[str]:
+    """Give so many logs of so much in all, as the big report's tasks printed them, with all their codes."""
+    chance = random.Random(seed)
+    printed = [list(_captured(tools)) for tools in TARGETS.values()]
+    lengths = [chance.lognormvariate(0, 1) for _ in range(tasks)]
+    scale = megabytes * (1 << 20) / sum(lengths)
+    for number, length in enumerate(lengths):
+        kind = printed[number % len(printed)]
+        yield _log(kind, f"project-{number}", int(length * scale), chance)
+
+
 def real(folder: Path, version: str, run: int | str) -> Corpus:
     """Make the report of a captured run, whose clone directory is laid out in `folder`."""
     clone = str(lay_out(folder, version, (run,)))

@@ -1,13 +1,16 @@
-"""Make the README's pictures: the comments of a real run and of parallel steps, as the sandbox's page shows them."""
+"""Make the README's pictures: comments as the sandbox's page shows them, and the page with all logs; of real runs."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from pipe.render import page as render_page
 from test.conftest_tools import BROWSER_ARGUMENTS, browser
 from test.demo import AGAIN, parallel, report
+from test.page_corpus import real
 from test.sandbox import Sandbox
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -23,6 +26,22 @@ def main() -> None:
         sandbox.repository.push(sandbox.pull_request, AGAIN)
         parallel(sandbox)
         take(sandbox, page, "steps")
+        with tempfile.TemporaryDirectory() as folder:
+            logs(chromium, Path(folder))
+
+
+def logs(chromium: Browser, folder: Path) -> None:
+    """Take the pictures of the page with all logs: the answer with the failed tasks, and the timeline."""
+    path = folder / "report.html"
+    made = real(folder / "clone", "21.6.11-orders", "03")
+    with path.open("w") as file:
+        render_page.write(made.document, made.packed, file.write)
+    page = chromium.new_page(viewport={"width": 1240, "height": 900}, device_scale_factor=2)
+    page.goto(path.as_uri())
+    page.locator("#timeline").wait_for()
+    page.screenshot(path=DOCS / "page.png")
+    page.locator("#timeline").screenshot(path=DOCS / "timeline.png")
+    print(f"wrote {DOCS / 'page.png'} and timeline.png")
 
 
 def take(sandbox: Sandbox, page: Page, name: str) -> None:

@@ -139,7 +139,7 @@ def test_an_old_browser_is_told_so(visit: Open) -> None:
     page = visit(before="delete window.DecompressionStream; console.error = () => {}; addEventListener("
                  "'unhandledrejection', event => event.preventDefault())")  # fmt: skip
     expect(page.locator("#lost")).to_contain_text("This browser is too old for it: Chrome and Edge from 80")
-    assert page.locator(".answer").is_visible()
+    expect(page.locator(".answer")).to_be_visible()
 
 
 def test_runs_and_insights(visit: Open) -> None:
@@ -185,7 +185,7 @@ def test_ten_thousand_tasks_are_not_ten_thousand_rows(visit: Open, tmp_path: Pat
         render_page.write(big.document, big.packed, out.write)
     page = visit(path=path)
     assert page.locator("article.card").count() == 50
-    assert page.get_by_text("70 more failed tasks").is_visible()
+    expect(page.get_by_text("70 more failed tasks")).to_be_visible()
     rows = page.locator("#task-rows .rows .row")
     assert 0 < rows.count() < 200
     page.locator("#task-rows").evaluate("box => { box.scrollTop = box.scrollHeight; }")
@@ -193,7 +193,7 @@ def test_ten_thousand_tasks_are_not_ten_thousand_rows(visit: Open, tmp_path: Pat
     expect(last).to_be_visible()
     last.locator("a").focus()
     page.keyboard.press("ArrowUp")
-    assert page.evaluate("document.activeElement.closest('.row').getAttribute('aria-rowindex')") == "3000"
+    expect(page.locator("#task-rows .row:focus-within")).to_have_attribute("aria-rowindex", "3000")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator("#task-id")).to_have_text(big.document["tasks"][2999]["id"])
@@ -236,7 +236,7 @@ def test_a_link_to_a_task_opens_its_log(visit: Open) -> None:
     page = visit("#task=cart:test")
     expect(page.locator("#task-id")).to_have_text("cart:test")
     expect(page.locator("#log")).to_contain_text("error rate is fine here")
-    assert not page.locator("#overview").is_visible()
+    expect(page.locator("#overview")).to_be_hidden()
     assert "exit code 1" in page.locator("#task-facts").inner_text()
     page.evaluate("location.hash = '#task=core:bulk&line=120'")
     expect(row(page, 120)).to_have_attribute("aria-current", "true")
@@ -245,7 +245,7 @@ def test_a_link_to_a_task_opens_its_log(visit: Open) -> None:
     page.go_back()
     expect(page.locator("#task-id")).to_have_text("cart:test")
     page.get_by_role("link", name="Overview").click()
-    assert page.locator("#overview").is_visible()
+    expect(page.locator("#overview")).to_be_visible()
 
 
 @pytest.mark.parametrize("line", [1, 120, BULK - 1, BULK])
@@ -359,7 +359,7 @@ def test_a_line_number_is_its_link(visit: Open) -> None:
     """Clicking on a line's number puts it into the address."""
     page = visit("#task=core:bulk")
     row(page, 7).locator(".at").click()
-    assert page.url.endswith("#task=core:bulk&line=7")
+    expect(page).to_have_url(re.compile("#task=core:bulk&line=7$"))
     expect(page.locator("#log .marked")).to_contain_text("row 7 exported")
 
 
@@ -397,8 +397,8 @@ def test_many_lines_found(visit: Open) -> None:
     page.locator("#hits a").click()
     expect(row(page, 149_999)).to_be_in_viewport()
     page.keyboard.press("Escape")
-    assert not page.locator("#found").is_visible()
-    assert page.locator("#task").is_visible()
+    expect(page.locator("#found")).to_be_hidden()
+    expect(page.locator("#task")).to_be_visible()
 
 
 def test_typing_on_replaces_the_search(visit: Open) -> None:
@@ -431,11 +431,11 @@ def test_keys(visit: Open) -> None:
     """The page can be used without a pointer: search, tasks, help, and the way back."""
     page = visit()
     page.keyboard.press("?")
-    assert page.get_by_role("dialog").is_visible()
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
-    assert not page.get_by_role("dialog").is_visible()
+    expect(page.get_by_role("dialog")).to_be_hidden()
     page.keyboard.press("j")
-    assert page.evaluate("document.activeElement.textContent") == "cart:test"
+    expect(page.locator("#task-rows a:focus")).to_have_text("cart:test")
     page.keyboard.press("Enter")
     expect(page.locator("#task-id")).to_have_text("cart:test")
     expect(page.locator("#log")).to_be_focused()
@@ -448,9 +448,9 @@ def test_keys(visit: Open) -> None:
     page.keyboard.type("jk/?n")
     assert page.locator("#search").input_value() == "jk/?n"
     page.keyboard.press("Escape")
-    assert page.locator("#search").input_value() == ""
+    expect(page.locator("#search")).to_have_value("")
     page.keyboard.press("Escape")
-    assert page.locator("#overview").is_visible()
+    expect(page.locator("#overview")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -516,9 +516,9 @@ def test_print(visit: Open) -> None:
     """On paper stand the answer, the failed tasks and the runs, dark on light, without what can only be clicked."""
     page = visit(color_scheme="dark")
     page.emulate_media(media="print")
-    assert page.locator(".answer").is_visible()
-    assert page.locator("pre").first.is_visible()
-    assert page.locator("table").is_visible()
-    assert not page.locator(".bar").is_visible()
+    expect(page.locator(".answer")).to_be_visible()
+    expect(page.locator("pre").first).to_be_visible()
+    expect(page.locator("table")).to_be_visible()
+    expect(page.locator(".bar")).to_be_hidden()
     assert page.locator("button:visible").count() == 0
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(29, 36, 51)"

@@ -164,7 +164,8 @@ def test_the_library_comes_with_its_licence(elements: Elements) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "javascript:alert(1)", " javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "//evil.example", "x",
+        "javascript:alert(1)", "javascript://ci.example/%0aalert(1)", " javascript:alert(1)",
+        "JAVASCRIPT:alert(1)", "data:text/html,x", "//evil.example", "x",
         "http:", "https:///path", "http://[", "", None, 7,
     ],
 )  # fmt: skip
