@@ -30,7 +30,8 @@ bench: .venv/ready
 
 # What people read of each captured run, written anew: look at the difference before it is committed.
 golden: .venv/ready
-	WRITE_GOLDEN=1 $(RUN) -m pytest -q test/integration/test_golden.py test/unit/test_comment_steps.py
+	WRITE_GOLDEN=1 $(RUN) -m pytest -q test/integration/test_golden.py test/unit/test_comment_steps.py \
+	  test/unit/test_page.py
 
 # The README's pictures, from what the sandbox shows.
 picture: .venv/ready

@@ -42,7 +42,7 @@ class Redactor:
     def lines(self, texts: Collection[str]) -> dict[str, str]:
         """The same for many short texts, which are looked through as one: by the text, what it becomes."""
         spaced = [" ".join((text if text.isprintable() else plain(text)).split()) for text in texts]
-        return dict(zip(texts, self._masker.mask("\n".join(spaced)).split("\n"), strict=True))
+        return dict(zip(texts, self._masker.mask("\n".join(spaced)).split("\n"), strict=True)) if texts else {}
 
     def execution(self, execution: CIPipelineExecution, clone_dir: str) -> CIPipelineExecution:
         """What Nx Cloud knows, with every text clean."""
