@@ -61,7 +61,7 @@ def cpu(sandbox: Sandbox, clone: Path) -> Figure:
     # The first round makes the comment, and the compiled files where there are none yet.
     ours, theirs = median(pipe[1:]), median(toolkit[1:])
     how = f"{ours * 1000:.0f} ms / {theirs * 1000:.0f} ms, medians of {REPEATS}"
-    return Figure("CPU of the pipe / of importing the toolkit", ours / theirs, 1.5, how)
+    return Figure("CPU of the pipe / of importing the toolkit", ours / theirs, 2, how)
 
 
 def update(sandbox: Sandbox, clone: Path) -> list[Figure]:
@@ -71,7 +71,7 @@ def update(sandbox: Sandbox, clone: Path) -> list[Figure]:
     made = sandbox.requests[before:]
     how = ", ".join(f"{request.method} {request.path.rsplit('/', 1)[-1]}" for request in made)
     return [
-        Figure("requests of an update", len(made), 12, how),
+        Figure("requests of an update", len(made), 15, how),
         Figure("TCP connections of an update", len({request.connection for request in made}), 4, ""),
     ]
 
