@@ -138,6 +138,7 @@ class Pipe:
         self.connect_proxy = connect_proxy or _connect_proxy
         self.redactor = Redactor(_known_secrets(environ))
         self._locators: dict[str, Locator] = {}
+        self._said_unwritten = False
 
     def run(self) -> int:
         """Run it all; return the exit code: 0 done or degraded, 1 what FAIL_ON asks for, 2 wrong settings."""
@@ -415,7 +416,7 @@ class Pipe:
             )
             page.write(checkout, told, packed)
         except OSError as error:
-            self._print(f"! {page.PAGE} could not be written ({error.strerror}); the report goes on")
+            self._unwritten(page.PAGE, error)
             return held
         build, logs = held.frame.build, ARTIFACTS
         if options.report_url:
@@ -484,7 +485,7 @@ class Pipe:
         try:
             work.checkout.keep(outputs.FILE, outputs.shell(values))
         except OSError as error:
-            self._print(f"! {outputs.FILE} could not be written ({error.strerror}); the report goes on")
+            self._unwritten(outputs.FILE, error)
         if path := given(self.environ, "BITBUCKET_PIPELINES_VARIABLES_PATH"):
             try:
                 outputs.append(path, values)
@@ -708,7 +709,13 @@ class Pipe:
         try:
             checkout.keep(".nx-report/comment.md", body)
         except OSError as error:
-            self._print(f"! .nx-report/comment.md could not be written ({error.strerror}); the report goes on")
+            self._unwritten(".nx-report/comment.md", error)
+
+    def _unwritten(self, path: str, error: OSError) -> None:
+        """Say that the clone cannot be written to: once, for what holds for one file holds for all."""
+        if not self._said_unwritten:
+            self._print(f"! {path} could not be written ({error.strerror}); the report goes on")
+        self._said_unwritten = True
 
     def _exit_code(self, options: Settings | None, *, failed: bool, delivered: bool) -> int:
         fail_on = options.fail_on if options else frozenset()
