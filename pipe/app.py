@@ -17,10 +17,8 @@ from pipe import past as past_module
 from pipe.bitbucket import Downloads
 from pipe.bitbucket.errors import BitbucketError
 from pipe.checkout import Checkout, Unreadable
-from pipe.insights import summarise
-from pipe.insights.derive import Insights, insights
-from pipe.locate import Locator
 from pipe.logs import Logs
+from pipe.making import Maker
 from pipe.model import Stage
 from pipe.nx.cloud_links import is_live
 from pipe.nx.collect import NOBODY, Collection, Collector
@@ -33,10 +31,8 @@ from pipe.render import log as render_log
 from pipe.render import status as render_status
 from pipe.render import step_report
 from pipe.render import steps as render_steps
-from pipe.render.annotations import annotate
 from pipe.render.cut import cut
 from pipe.render.logs import address as logs_address
-from pipe.render.logs import task_address
 from pipe.render.steps import Place
 from pipe.render.teller import Held, Teller
 from pipe.settings import Mistakes, Settings
@@ -50,14 +46,11 @@ if TYPE_CHECKING:
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
     from pipe.clock import Clock
-    from pipe.insights.comparison import Baseline
-    from pipe.insights.durations import BuildDurations
     from pipe.model import CIPipelineExecution, PullRequest, Run
     from pipe.nx.collect import Of
     from pipe.nx.record import Keep
     from pipe.pack import Packed
     from pipe.publish import Records
-    from pipe.render.annotations import Made
 
     ConnectProxy = Callable[[Build, Clock, Callable[[str], None]], Bitbucket]
     Connect = Callable[[Settings, Build, Clock, Callable[[str], None]], Bitbucket]
@@ -91,6 +84,7 @@ class Work(NamedTuple):
     checkout: Checkout
     end: float
     debug: Callable[[str], None]
+    make: Maker
 
 
 class Desk(NamedTuple):
@@ -105,17 +99,6 @@ class Desk(NamedTuple):
     place: Place
     records: tuple[Records, ...]
     found: PullRequest | None = None
-
-
-class Past(NamedTuple):
-    """What earlier builds say. `destination` is the branch that this one is compared with, "" where there is none.
-
-    `store` has the Downloads, where they can be read.
-    """
-
-    destination: str = ""
-    baseline: Baseline | None = None
-    store: Downloads | None = None
 
 
 class Pipe:
@@ -137,7 +120,6 @@ class Pipe:
         self.connect = connect
         self.connect_proxy = connect_proxy or _connect_proxy
         self.redactor = Redactor(_known_secrets(environ))
-        self._locators: dict[str, Locator] = {}
         self._said_unwritten = False
 
     def run(self) -> int:
@@ -204,7 +186,8 @@ class Pipe:
         debug = self._debug if options.debug else _nothing
         for note in options.notes:
             self._print(f"! {note}")
-        work = Work(options, build, checkout, end, debug)
+        bases = (self.working_directory, checkout.root)
+        work = Work(options, build, checkout, end, debug, Maker(options, checkout, self.redactor, bases, self._print))
         if options.stage is Stage.START:
             return self._start(work)
         return self._finish(work) if options.stage is Stage.FINAL else self._one_step(work)
@@ -226,12 +209,12 @@ class Pipe:
         """Say what the step ran."""
         options, build, checkout = work.options, work.build, work.checkout
         execution, trouble = self._ask_cloud(options, build, checkout, self._share(work.end, _CLOUD_SHARE), work.debug)
-        logs = self._logs(work)
+        logs = Logs(Packer(), _known_secrets(self.environ), work.checkout.root)
         found = self._collect(options, build, checkout, work.end, execution, logs.keep, work.debug)
         self._stop_at(work.end)
         writes = not options.dry_run and options.credential is not None
         desk = self._desk(work) if writes else None
-        held = self._held(work, found, trouble, build, self._past(work, desk))
+        held = work.make.held(found, trouble, build, self._past(work, desk))
         if found.runs:
             held = self._with_page(work, desk, held, logs.packer.packed())
         notes = [self.redactor.line(note) for note in found.notes]
@@ -241,7 +224,7 @@ class Pipe:
         if desk is None:
             return self._rehearse(work, held)
         self._keep(checkout, self._body(held))
-        said = self._said(held, self._word(work, Stage.REPORT))
+        said = work.make.said(held, self._word(work, Stage.REPORT))
         return self._publish(work, desk, {said: held}, [said], failed=held.summary.answer.failed)
 
     def _finish(self, work: Work) -> int:
@@ -254,7 +237,7 @@ class Pipe:
         desk = self._desk(work) if writes else None
         known = self._known_reports(desk, build) if desk else ()
         since = datetime.fromtimestamp(min(one.at for one in known) / 1000, UTC) if known else None
-        logs = self._logs(work)
+        logs = Logs(Packer(), _known_secrets(self.environ), work.checkout.root)
         found = self._collect_steps(work, since, execution, logs.keep)
         past = self._past(work, desk)
         self._print(render_log.whose(build, _number(options, build)))
@@ -262,16 +245,16 @@ class Pipe:
         names: list[str | None] = []
         runs: list[Run] = []
         for of, collection in found.items():
-            each = self._held(work, collection, trouble, replace(build, exit_code=None, step_uuid=of.step), past)
+            each = work.make.held(collection, trouble, replace(build, exit_code=None, step_uuid=of.step), past)
             word = self._word_for(work, of, known)
             names += [self._name_of(work, of, known)] * len(each.summary.runs)
             runs += each.summary.runs
             for line in (*each.frame.ignored, *map(self.redactor.line, collection.notes)):
                 self._print(f"  ! {line}")
             if word and each.summary.runs:
-                held[self._said(each, word)] = each
+                held[work.make.said(each, word)] = each
         if runs:
-            everything = self._held(work, replace(found[NOBODY], runs=tuple(runs)), trouble, build, past, clean=True)
+            everything = work.make.held(replace(found[NOBODY], runs=tuple(runs)), trouble, build, past, clean=True)
             self._with_page(work, None, everything, logs.packer.packed(), names)
         if desk is None:
             steps = Steps(counted([self._word(work, Stage.FINAL), *held]), self._now())
@@ -341,45 +324,12 @@ class Pipe:
         finally:
             self._stop_at(work.end)
 
-    def _logs(self, work: Work) -> Logs:
-        """What keeps every task's output."""
-        return Logs(Packer(), _known_secrets(self.environ), work.checkout.root)
-
-    def _held(
-        self, work: Work, found: Collection, trouble: str | None, build: Build, past: Past, *, clean: bool = False
-    ) -> Held:
-        """What was collected, without secrets, and what goes with it; `clean` says that the runs are already."""
-        root = work.checkout.root
-        runs = found.runs if clean else [self.redactor.run(run, root) for run in found.runs]
-        known = self.redactor.execution(found.execution, root) if found.execution else None
-        summary = summarise(runs, build.exit_code, known, nx_may_have_run=found.nx_may_have_run)
-        durations: tuple[BuildDurations, ...] = ()
-        if work.options.baseline:
-            bases = (self.working_directory, root)
-            earlier = past_module.Earlier(work.checkout, bases, past.store, work.options.report_id, build.number)
-            durations = past_module.durations(earlier, work.options.baseline, runs, self._print)
-        told = insights(
-            summary,
-            history_outcomes=found.outcomes,
-            compared=past.baseline,
-            durations=durations,
-            build=build.number,
-        )
-        if told.comparison:
-            # What is this pull request's own comes before what fails on the destination branch too.
-            known_ids = frozenset(told.comparison.known)
-            summary = replace(summary, failed=tuple(sorted(summary.failed, key=lambda task: task.id in known_ids)))
-        unstable = dict.fromkeys((*summary.flaky, *(one.id for one in told.flaky)))
-        frame = self._frame(work.options, build, found, work.checkout, trouble)
-        frame = replace(frame, insights=told if found.runs else None, destination=past.destination)
-        return Held(replace(summary, flaky=tuple(unstable)), frame)
-
-    def _past(self, work: Work, desk: Desk | None) -> Past:
+    def _past(self, work: Work, desk: Desk | None) -> past_module.Past:
         """What failed on the destination branch, as far as that can be read."""
         build = work.build
         destination = past_module.Destination(build.destination or "", build.base or "")
         if desk is None:
-            return Past(destination.branch)
+            return past_module.Past(destination.branch)
         bitbucket = desk.bitbucket.until(self._share(work.end, _HASH_SHARE))
         store = bitbucket if isinstance(bitbucket, Downloads) else None
         reader = past_module.Reader(bitbucket, work.options.report_id, build.pages, work.checkout.full_hash)
@@ -393,51 +343,30 @@ class Pipe:
                 baseline = reader.baseline(destination)
         except BitbucketError as error:
             work.debug(f"baseline: {error}")
-        return Past(self.redactor.line(destination.branch), baseline, store)
+        return past_module.Past(self.redactor.line(destination.branch), baseline, store)
 
     def _with_page(
         self, work: Work, desk: Desk | None, held: Held, packed: Packed, steps: Sequence[str | None] = ()
     ) -> Held:
         """Write the page and report.json, and say in the frame where readers get them."""
-        from pipe.render.document import document  # noqa: PLC0415 - where nothing ran there is none
-
-        options, checkout = work.options, work.checkout
+        options, build, logs = work.options, held.frame.build, ARTIFACTS
         if options.dry_run:
-            return held._replace(frame=replace(held.frame, logs=ARTIFACTS))
-        locate = self._locator(work, held)
+            return held._replace(frame=replace(held.frame, logs=logs))
         try:
-            told = document(
-                held.summary,
-                held.frame.insights or Insights(),
-                held.frame,
-                self.clock.now(),
-                steps=steps,
-                locate=locate,
-            )
-            page.write(checkout, told, packed)
+            work.make.page(held, packed, self.clock.now(), steps)
         except OSError as error:
             self._unwritten(page.PAGE, error)
             return held
-        build, logs = held.frame.build, ARTIFACTS
         if options.report_url:
-            logs = page.address(options.report_url, build, held.frame.commit, options.report_id)
+            commit = desk.place.commit if desk else held.frame.commit
+            logs = page.address(options.report_url, build, commit, options.report_id)
         elif options.upload and desk:
             store = desk.bitbucket.until(self._share(work.end, _UPLOAD_SHARE))
             wanted = page.Upload(options.report_id, options.keep, options.upload_public)
             if isinstance(store, Downloads):
-                logs, outcome = page.upload(store, checkout, build, wanted, self.environ)
+                logs, outcome = page.upload(store, work.checkout, build, wanted, self.environ)
                 self._say_outcome(outcome)
         return held._replace(frame=replace(held.frame, logs=logs))
-
-    def _locator(self, work: Work, held: Held) -> Locator:
-        """What finds the files that tools name: one for each workspace, as it remembers."""
-        folder = held.frame.workspace
-        return self._locators.setdefault(folder, Locator(work.checkout, folder))
-
-    def _said(self, held: Held, word: StepReport) -> StepReport:
-        """The word of a step that ran this."""
-        frame = held.frame
-        return step_report.of(held.summary, word, frame.nx, frame.folder, frame.insights, frame.logs)
 
     def _step(self, options: Settings) -> str:
         return self.redactor.line(options.step_name) if options.step_name else ""
@@ -514,7 +443,9 @@ class Pipe:
             for line in render_steps.lines(steps, desk.place):
                 self._print(line)
         outcomes = [publisher.comment() if desk.target else desk.skipped, publisher.build_status()]
-        outcomes += [made for one, each in held.items() if (made := self._annotate(work, publisher, one, each))]
+        for one, each in held.items():
+            made = work.make.annotations(each, step_report.key(one, desk.place.scope))
+            outcomes += filter(None, [publisher.annotate(one, made)])
         for outcome in outcomes:
             self._say_outcome(outcome)
         delivered = all(one.result is not Result.FAILED for one in outcomes)
@@ -527,10 +458,6 @@ class Pipe:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-    def _annotate(self, work: Work, publisher: Publisher, one: StepReport, held: Held) -> Outcome | None:
-        """Put what tools found at lines of the repository's files into the step's Code Insights report."""
-        return publisher.annotate(one, self._annotations(work, one, held))
 
     def _target(self, work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome, PullRequest | None]:
         """Where the comment goes, what is said where it has no place, and the pull request if it was looked for."""
@@ -625,27 +552,6 @@ class Pipe:
         except _OutOfTime:
             return Collection(execution=execution, ignored=(_TOO_LONG,), workspace=checkout.root, nx_may_have_run=True)
 
-    def _frame(
-        self, options: Settings, build: Build, found: Collection, checkout: Checkout, trouble: str | None
-    ) -> render_comment.Frame:
-        line = self.redactor.line
-        folder = checkout.name(found.workspace)
-        return render_comment.Frame(
-            build=build,
-            commit=checkout.full_hash(build.commit) or build.commit,
-            report_id=options.report_id,
-            title=options.title,
-            step_name=line(options.step_name) if options.step_name else None,
-            nx=found.nx,
-            folder="" if folder == "." else line(folder),
-            workspace=found.workspace,
-            last_run_only=found.last_run_only,
-            looked_in=tuple(map(line, found.looked_in)),
-            ignored=tuple(map(line, found.ignored)),
-            hints=found.hints,
-            cloud_trouble=line(trouble) if trouble else None,
-        )
-
     def _body(self, held: Held) -> str:
         return render_comment.render(held.summary, held.frame, self.clock.now())
 
@@ -674,18 +580,11 @@ class Pipe:
         bitbucket = self.connect_proxy(build, self.clock, work.debug).until(work.end)
         records = ReportRecords(bitbucket, self._scope(work, _number(options, build)), build.pages, _no_link)
         commit = work.checkout.full_hash(build.commit) or build.commit
-        said = self._said(held, self._word(work, Stage.REPORT))
-        made = self._annotations(work, said, held)
+        said = work.make.said(held, self._word(work, Stage.REPORT))
+        made = work.make.annotations(held, step_report.key(said, records.scope))
         for outcome in publish.report_alone(records, commit, said, made):
             self._say_outcome(outcome)
         self._print("  Comment and build status are not possible without a credential.")
-
-    def _annotations(self, work: Work, one: StepReport, held: Held) -> Made:
-        """What tools found at lines of the repository's files."""
-        tasks = (task for run in held.summary.runs for task in run.tasks)
-        locate = self._locator(work, held)
-        key = step_report.key(one, self._scope(work, _number(work.options, work.build)))
-        return annotate(tasks, locate, key, partial(task_address, held.frame.logs))
 
     # --- each stage in its time, each channel for itself --------------------------------------------------------------
 

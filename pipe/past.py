@@ -33,6 +33,17 @@ _DOWNLOADS = "downloads"
 _RAN = (Answer.SUCCEEDED, Answer.TASKS_FAILED, Answer.STEP_FAILED, Answer.NO_TASKS)
 
 
+class Past(NamedTuple):
+    """What earlier builds say. `destination` is the branch that this one is compared with, "" where there is none.
+
+    `store` has the Downloads, where they can be read.
+    """
+
+    destination: str = ""
+    baseline: Baseline | None = None
+    store: Downloads | None = None
+
+
 class Destination(NamedTuple):
     """Where a pull request goes: the branch, and its last commit, possibly abbreviated."""
 

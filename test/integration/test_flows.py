@@ -563,7 +563,7 @@ def test_answer_that_never_ends(step: Step) -> None:
 
 def test_fault_of_our_own(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the pipe is told in a line, with a traceback for DEBUG alone, and leaves the build alone."""
-    monkeypatch.setattr("pipe.app.summarise", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("pipe.making.summarise", lambda *_, **__: 1 / 0)
     ran = step.run(FAIL_ON="failed-tasks")
     assert ran.code == 0
     assert "met a fault of its own (ZeroDivisionError)" in ran.log
