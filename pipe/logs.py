@@ -6,10 +6,11 @@ holds.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pipe import problems
-from pipe.model import Log
+from pipe.model import Log, Severity
 from pipe.redact import PIPELINES_CLONE_DIR
 from pipe.secrets import Masker
 from pipe.terminal import coloured
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _MOST = 512 << 20
 # Of tasks that passed so many problems are read: a report takes a thousand, and those of failed tasks come first.
 _PASSING = 2_500
+_HEAD = 4_000  # characters in which Nx's echo of the command is looked for
+_COMMAND, _ENDED = 'Warning: command "', "exited with non-zero status code"
 
 
 class Logs:
@@ -55,13 +58,33 @@ class Logs:
             # Colours may stand within a secret: a line that holds one is shown without them.
             pairs = zip(shown.split("\n"), words.split("\n"), masked.split("\n"), strict=True)
             shown = "\n".join(clean if clean != before else line for line, before, clean in pairs)
-        for folder in self._folders:
-            if folder in masked:
-                masked = masked.replace(f"file://{folder}", "").replace(folder, "")
-                shown = shown.replace(f"file://{folder}", "").replace(folder, "")
-        found: tuple[Problem, ...] = ()
-        if failed or self._wanted > 0:
-            found = problems.find(masked)
-            self._wanted -= 0 if failed else len(found)
+        found, more = self._problems(masked, failed=failed) if failed or self._wanted > 0 else ((), 0)
+        if any(folder in masked for folder in self._folders):
+            shown = self._without_folders(shown)
         shown = shown.rstrip("\n")
-        return Log(self.packer.add(shown, failed=failed), len(shown), shown.count("\n") + 1, found)
+        return Log(self.packer.add(shown, failed=failed), len(shown), shown.count("\n") + 1, found, more)
+
+    def _problems(self, text: str, *, failed: bool) -> tuple[tuple[Problem, ...], int]:
+        """What tools found, by absolute paths where they print such: those are the ones that are beyond doubt."""
+        found, more = problems.count(_without_nx(text))
+        if not failed:
+            # Of a tool that nobody knows and that had nothing to complain about, a place is just a place.
+            found = tuple(one for one in found if one.tool or one.severity is Severity.WARNING)
+            self._wanted -= len(found)
+        return tuple(one._replace(message=self._without_folders(one.message)) for one in found), more
+
+    def _without_folders(self, text: str) -> str:
+        for folder in self._folders:
+            if folder in text:
+                text = text.replace(f"file://{folder}", "").replace(folder, "")
+        return text
+
+
+def _without_nx(text: str) -> str:
+    """A task's output without the lines that Nx adds: the command before it, and how that ended after it.
+
+    They are its executor `nx:run-commands`'s
+    (https://github.com/nrwl/nx, packages/nx/src/executors/run-commands), the last without a line of its own.
+    """
+    text = re.sub(r"\A(?:\n*> [^\n]*\n)+", "\n", text[:_HEAD]) + text[_HEAD:]
+    return re.sub(f"{_COMMAND}[^\n]*{_ENDED}", "\n", text) if _ENDED in text and _COMMAND in text else text

@@ -64,11 +64,11 @@ class Maker:
             durations=durations,
             build=build.number,
         )
-        if told.comparison:
-            # What is this pull request's own comes before what fails on the destination branch too.
-            known_ids = frozenset(told.comparison.known)
-            summary = replace(summary, failed=tuple(sorted(summary.failed, key=lambda task: task.id in known_ids)))
+        # What is this pull request's own comes before what fails on the destination branch too, and what is flaky last.
+        known_ids = frozenset(told.comparison.known if told.comparison else ())
         unstable = dict.fromkeys((*summary.flaky, *(one.id for one in told.flaky)))
+        order = sorted(summary.failed, key=lambda task: (task.id in known_ids, task.id in unstable))
+        summary = replace(summary, failed=tuple(order))
         frame = self._frame(build, found, trouble)
         frame = replace(frame, insights=told if found.runs else None, destination=earlier.destination)
         return Held(replace(summary, flaky=tuple(unstable)), frame)

@@ -93,12 +93,16 @@ class Problem(NamedTuple):
 
 
 class Log(NamedTuple):
-    """A task's output as it was kept: its number among the logs, its size, and what tools found by it."""
+    """A task's output as it was kept: its number among the logs, its size, and what tools found by it.
+
+    `more_problems` is how many more they found.
+    """
 
     id: int
     characters: int
     lines: int
     problems: tuple[Problem, ...] = ()
+    more_problems: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,8 @@ def _template(text: str) -> str:
     if "{" in plain or "}" in plain or "#" in plain:
         raise ValueError("is not an address with names in braces and without a #")
     _url(plain)
+    if "{" in text.split("://", 1)[1].split("/", 1)[0]:
+        raise ValueError("has a name in braces in its host, which a branch could choose")
     return text
 
 

@@ -258,15 +258,19 @@ class Search:
             self.found.append(Source(Kind.RUN_JSON, run.sources[0], (self._with_outputs(run, [directory]),)))
 
     def _with_outputs(self, run: Run, directories: Sequence[str]) -> Run:
-        """The run with its tasks' outputs, which lie in a cache directory under the task's hash."""
+        """The run with its tasks' outputs, which lie in a cache directory under the task's hash.
+
+        They are raw: where the recorder has written them down without the environment's secrets none is kept from here.
+        """
+        keep = None if self.of(Kind.RECORD) else self.keep
         tasks, held = [], 0
         for task in run.tasks:
             output, log = None, None
             failed = task.status is TaskStatus.FAILURE
-            if self.keep or failed:
+            if keep or failed:
                 output = self._output(task, directories, _OUTPUT_LIMIT)
-            if output and self.keep:
-                log = self.keep(output, failed)
+            if output and keep:
+                log = keep(output, failed)
             if output and failed:
                 output = output if held < _OUTPUTS_LIMIT else _ends(output)
                 held += len(output)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipe.problems.reader import Tool
 
 MOST = 1_000  # problems of one output
+_REMEMBERED = 100_000  # of those that are counted, so that none is counted twice
 _PIECE = 8 * 1024 * 1024  # characters that are read at once
 _PROJECT = r"(?!(?i:error|warn|warning|info|fatal|note): )@?[\w-]{1,100}(?:/[\w-]{1,100})?: "  # no file with its ending
 _PREFIXED = 0.8  # share of the lines that begin with the same name and colon, from which on it is a prefix
@@ -40,10 +41,16 @@ def find(output: str) -> tuple[Problem, ...]:
 
     At most `MOST`: where there are more, errors come before warnings.
     """
+    return count(output)[0]
+
+
+def count(output: str) -> tuple[tuple[Problem, ...], int]:
+    """Find them, and say how many more there are."""
     kept = _Kept()
     for start, text in _pieces(output):
         _search(text, start, kept)
-    return kept.problems()
+    found = kept.problems()
+    return found, kept.number - len(found)
 
 
 class _Kept:
@@ -52,17 +59,22 @@ class _Kept:
     def __init__(self) -> None:
         self._known: set[tuple[str, int | None, int | None, str]] = set()
         self._places: set[tuple[str, int | None, int | None]] = set()
+        self.number = 0
         self._found: dict[Severity, list[tuple[int, int, Problem]]] = {Severity.ERROR: [], Severity.WARNING: []}
 
     def add(self, problem: Problem, place: int) -> None:
         """Keep a problem unless it is known; `place` grows from line to line."""
         found = self._found[problem.severity]
         key = (problem.path, problem.line, problem.column, problem.message)
-        if len(found) < MOST and key not in self._known:
+        if key in self._known:
+            return
+        self.number += 1
+        if len(self._known) < _REMEMBERED:
             self._known.add(key)
+        if len(found) < MOST:
             if problem.tool:
                 self._places.add(key[:3])
-            found.append((place, len(self._known), problem))
+            found.append((place, self.number, problem))
 
     def has(self, problem: Problem) -> bool:
         """Whether a tool's own reader found a problem at the same place, whatever its words."""

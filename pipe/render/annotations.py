@@ -70,7 +70,9 @@ def annotate(
     """
     noted: dict[_Place, dict[int, _Noted]] = {}
     outside: set[tuple[str, int | None, str]] = set()
+    more = 0
     for task in tasks:
+        more += task.log.more_problems if task.log else 0
         for problem in task.log.problems if task.log else ():
             path = locate(problem.path, task.root, problem.line)
             if path is None:
@@ -86,11 +88,11 @@ def annotate(
         _annotation(_Place(path, line, said), column, one, key, link)
         for _, path, line, column, said, one in found[:MOST]
     )
-    return Made(made, len(found) - len(made), len(outside))
+    return Made(made, len(found) - len(made) + more, len(outside))
 
 
 def _place(path: str, problem: Problem) -> _Place:
-    return _Place(path, max(problem.line or 0, 0), " ".join(problem.message.split()).casefold())
+    return _Place(path, max(problem.line or 0, 0), " ".join(problem.message.split()).casefold().rstrip("."))
 
 
 def _note(by_column: dict[int, _Noted], problem: Problem, task: Task) -> None:

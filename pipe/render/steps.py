@@ -154,7 +154,7 @@ class _View:
         self.title = titles.most_common(1)[0][0] if titles else "Nx"
         self.names = _names(steps.steps)
         self.ordered = sorted(
-            steps.steps, key=lambda one: (self._rank(one), _natural(one.name), one.parallel or (0, 0))
+            steps.steps, key=lambda one: (self._rank(one), _known(one), _natural(one.name), one.parallel or (0, 0))
         )
         self.canceled = [one for one in self.reported if one.answer is Answer.CANCELED]
         self.unfinished = [one for one in self.reported if one.answer is Answer.IN_PROGRESS]
@@ -541,6 +541,11 @@ def _names(steps: Sequence[StepReport]) -> dict[StepReport, str]:
         used.add(name)
         found[one] = name
     return found
+
+
+def _known(one: StepReport) -> bool:
+    """Whether all that failed in a step fails on the destination branch too."""
+    return bool(one.failures) and all(failure.known for failure in one.failures)
 
 
 def _natural(name: str) -> list[str | int]:

@@ -59,6 +59,21 @@ def orders(step: Step, **own: str) -> Any:
     return step.again(BITBUCKET_EXIT_CODE="1", **own)
 
 
+def logs_of(step: Step) -> str:
+    """All logs in the page, one after the other."""
+    page = (step.clone / ".nx-report/report.html").read_text()
+    blocks = re.findall(r'<script type="text/plain" data-stream[^>]*>([^<]*)</script>', page)
+    return b"".join(zlib.decompress(base64.b64decode(block)) for block in blocks).decode()
+
+
+def eslint_output(step: Step) -> Path:
+    """Where Nx keeps what a failing lint task printed; what the command printed is gone."""
+    (step.clone / ".nx-report/nx.log").unlink()
+    outputs = (step.clone / ".nx/cache/terminalOutputs").iterdir()
+    (found,) = [path for path in outputs if "no-var" in path.read_text()]
+    return found
+
+
 def annotated(step: Step) -> list[tuple[str, int | None, str]]:
     """Path, line and summary of the annotations of all reports on the pull request's head."""
     repository = step.sandbox.repository
@@ -115,6 +130,55 @@ def test_annotations_that_fail_stop_nothing(step: Step) -> None:
     assert "✗ Annotations failed: " in ran.log
     assert step.comments[0].startswith("✗ **Nx: 6 of 13 tasks failed")
     assert step.statuses[0][0] == "FAILED"
+
+
+def test_what_there_was_no_room_for_is_counted(step: Step) -> None:
+    """Of more problems than a report takes the errors are annotated first, and the rest is counted."""
+    orders(step)
+    output = eslint_output(step)
+    lines = [f"  {line}:1  {kind}  Bad {kind} {line}  rule" for line in range(1, 900) for kind in ("error", "warning")]
+    files(step, "packages/domain/src/lib/order.ts", lines=1000)
+    output.write_text("\n".join([f"{step.clone}/packages/domain/src/lib/order.ts", *lines, "", "✖ 1798 problems", ""]))
+    ran = step.again(BITBUCKET_EXIT_CODE="1", BITBUCKET_BUILD_NUMBER="418")
+    found = annotated(step)
+    assert len(found) == 1000
+    assert sum(summary.startswith("Bad") for _, _, summary in found) > 900
+    assert "Annotations written: 1,000, 80" in ran.log
+
+
+def test_an_absolute_path_is_what_it_says(step: Step) -> None:
+    """A path printed in full is not taken for one of the project with the same end, nor are Nx's own words for one."""
+    orders(step)
+    output = eslint_output(step)
+    files(step, "src/load.ts", "packages/domain/src/load.ts")
+    output.write_text(
+        f'> check "a.ts:1:1: error: is bad"\n\n{step.clone}/src/load.ts:2:3: error: wrong\n'
+        'Warning: command "check "src/load.ts:1:1: error: is bad"" exited with non-zero status code\n'
+    )
+    step.again(BITBUCKET_EXIT_CODE="1", BITBUCKET_BUILD_NUMBER="418")
+    assert [one for one in annotated(step) if "load.ts" in one[0]] == [("src/load.ts", 2, "wrong")]
+
+
+def test_a_secret_that_the_recorder_masked_comes_from_nowhere_else(step: Step) -> None:
+    """Where there is a record, no output is taken from Nx's cache: it has what the recorder has left out."""
+    step.run(ORDERS, ("03",))
+    clone = step.clone
+    head = {"type": "run", "version": "1.1", "id": "x", "start": 1795476934000, "end": 1795476947000, "command": "nx a"}
+    head["build"] = {
+        "ci": "bitbucket",
+        "number": "417",
+        "step": "{5b0e1c7a-2f64-4d3e-8a9b-1c2d3e4f5a6b}",
+        "stepRun": "1",
+    }
+    task = {"type": "task", "id": "@orders/domain:lint", "status": "failure", "code": 1, "output": "masked"}
+    lines = [head, task, {"type": "end", "tasks": 1}]
+    (clone / ".nx-report/r.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    for output in (clone / ".nx/cache/terminalOutputs").iterdir():
+        output.write_text("value-of-a-variable-that-only-the-step-knows\n" * 3)
+    (clone / ".nx-report/nx.log").unlink()
+    step.again(BITBUCKET_EXIT_CODE="1")
+    assert "masked" in logs_of(step)
+    assert "only-the-step-knows" not in logs_of(step)
 
 
 # --- against the destination branch -----------------------------------------------------------------------------------
@@ -298,9 +362,7 @@ def test_no_secret_in_any_log(step: Step) -> None:
         )
     (step.clone / ".nx-report/nx.log").unlink()
     step.again(BITBUCKET_EXIT_CODE="1")
-    page = (step.clone / ".nx-report/report.html").read_text()
-    blocks = re.findall(r'<script type="text/plain" data-stream[^>]*>([^<]*)</script>', page)
-    logs = b"".join(zlib.decompress(base64.b64decode(block)) for block in blocks).decode()
+    page, logs = (step.clone / ".nx-report/report.html").read_text(), logs_of(step)
     assert logs.count("[secret removed]") >= 3 * 10
     everything = logs + page + (step.clone / ".nx-report/report.json").read_text()
     for secret in (token, token[:half], token[half:], "hunter2"):

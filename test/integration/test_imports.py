@@ -28,7 +28,8 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 IMPURE_METHODS = {"now", "utcnow", "today"}
 EDGES = (
     "__main__", "app", "settings", "checkout", "clock", "publish", "bitbucket*", "nx.collect", "nx.sources",
-    "nx.workspace", "nx.hints", "nx.cloud", "nx.history", "locate", "tracked", "past", "making", "page", "downloads", "outputs",
+    "nx.workspace", "nx.hints", "nx.cloud", "nx.history", "locate", "tracked", "past", "making",
+    "page", "downloads", "outputs",
 )  # fmt: skip
 
 # Who alone may import what, both as patterns of module names.
