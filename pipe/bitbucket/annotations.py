@@ -19,8 +19,9 @@ def replace_annotations(
     """Make these the annotations of a report, at most MOST_ANNOTATIONS of them; how many old ones were deleted.
 
     `existed` is what `put_report` said when the report was put: only one that is not new may have old annotations. A
-    request for each hundred, none where there are none; with a report that is not new one more to list them, and one
-    for each old annotation. Those go last, but where both together would be more than a report may have.
+    request for each hundred, none where there are none; with a report that is not new one more for each hundred that
+    are listed, and one for each old annotation. Those go last, but where both together would be more than a report may
+    have.
 
     Raises:
         BitbucketError: one of its kinds; the annotations put so far stay.

@@ -113,7 +113,7 @@ def _search(text: str, start: int, kept: _Kept) -> None:
         return
     from pipe.problems import generic  # noqa: PLC0415 - the outputs of most builds never get here
 
-    lines = _without_prefix(text.split("\n"))
+    lines = _without_prints(_without_prefix(text.split("\n")))
     readers = bytearray(len(lines))  # which of the tools, from 1, has read the line
     for number, tool in enumerate(tools, 1):
         others = bytes((0, number))
@@ -124,6 +124,24 @@ def _search(text: str, start: int, kept: _Kept) -> None:
     for first, end, problem in generic.read(lines, [each for each in places if not readers[each]]):
         if not any(readers[first:end]) and not kept.has(problem):
             kept.add(problem, start + first)
+
+
+def _without_prints(lines: list[str]) -> list[str]:
+    """Blank what tests have printed, where Vitest and Jest show it as such: it is no runner's word."""
+    found = list(lines)
+    inside = ""
+    for number, line in enumerate(lines):
+        if line.startswith(("stdout | ", "stderr | ")):
+            inside = "vitest"
+        elif line.startswith("  ") and regex(r"\s{2,4}console\.(?:log|error|warn|info|debug|trace)\s*$").match(
+            line[:40]
+        ):
+            inside = "jest"
+        elif (inside == "vitest" and not line.strip()) or (inside == "jest" and line[:4].strip()):
+            inside = ""
+        elif inside:
+            found[number] = ""
+    return found
 
 
 def _lines_with_place(shapes: bytes) -> list[int]:

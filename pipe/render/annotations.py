@@ -92,7 +92,8 @@ def annotate(
 
 
 def _place(path: str, problem: Problem) -> _Place:
-    return _Place(path, max(problem.line or 0, 0), " ".join(problem.message.split()).casefold().rstrip("."))
+    said = " ".join(problem.message.split()).casefold().replace("::", ".").rstrip(".")
+    return _Place(path, max(problem.line or 0, 0), said)
 
 
 def _note(by_column: dict[int, _Noted], problem: Problem, task: Task) -> None:

@@ -441,3 +441,24 @@ def test_without_a_credential_or_a_proxy(step: Step, clock: FakeClock) -> None:
     assert step.records == []
     assert "NO CREDENTIAL" in ran.log
     assert clock.now() == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"REPORT_URL": "https://{branch}/report.html"},  # whoever names a branch would choose the host
+        {"REPORT_URL": "https://ci.example.com/{job}.html"},
+        {"REPORT_URL": "ftp://ci.example.com/report.html"},
+        {"REPORT_URL": "https://ci.example.com/report.html#top"},
+        {"UPLOAD": "artifacts"},
+        {"KEEP": "0"},
+        {"UPLOAD_PUBLIC": "yes"},
+    ],
+    ids=str,
+)
+def test_wrong_settings(step: Step, wrong: dict[str, str]) -> None:
+    """What cannot be meant is refused before anything is sent, with a correct example."""
+    ran = step.run(runs=FAILING, **wrong)
+    assert ran.code == 2
+    assert f"Correct: {next(iter(wrong))}: " in ran.log
+    assert step.all_calls() == []

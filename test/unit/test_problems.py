@@ -14,6 +14,7 @@ from pipe.problems import MOST, find
 from pipe.terminal import plain
 
 OUTPUTS = Path(__file__).parents[1] / "data" / "outputs"
+LOUD = Path(__file__).parents[1] / "data" / "problems" / "loud"
 ROOT = "/opt/atlassian/pipelines/agent/build/"
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
@@ -275,3 +276,11 @@ def test_any_text(text: str) -> None:
         assert len(problem.message) <= 500
         assert problem.line is None or problem.line > 0
         assert problem.column is None or problem.column > 0
+
+
+@pytest.mark.parametrize("path", sorted(LOUD.glob("*.txt")), ids=lambda path: path.stem)
+def test_what_passing_tests_print(path: Path) -> None:
+    """What a test prints while it passes is no problem, whatever it looks like, where the runner shows it as such."""
+    output = plain(path.read_text())
+    assert "src/basket.js:1:1: error: printed by a passing test" in output
+    assert find(output) == ()
