@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipe import problems
 from pipe.model import Log, Severity
-from pipe.redact import PIPELINES_CLONE_DIR
+from pipe.redact import without_clone_dir
 from pipe.secrets import Masker
 from pipe.terminal import coloured
 
@@ -38,7 +38,7 @@ class Logs:
     def __init__(self, packer: Packer, known: Iterable[str], clone_dir: str) -> None:
         self.packer = packer
         self._masker = Masker(known)
-        self._folders = [f"{folder}/" for folder in {clone_dir, PIPELINES_CLONE_DIR} - {"/"}]
+        self._clone_dir = clone_dir
         self._room = _MOST
         self._wanted = _PASSING
 
@@ -59,9 +59,7 @@ class Logs:
             pairs = zip(shown.split("\n"), words.split("\n"), masked.split("\n"), strict=True)
             shown = "\n".join(clean if clean != before else line for line, before, clean in pairs)
         found, more = self._problems(masked, failed=failed) if failed or self._wanted > 0 else ((), 0)
-        if any(folder in masked for folder in self._folders):
-            shown = self._without_folders(shown)
-        shown = shown.rstrip("\n")
+        shown = without_clone_dir(shown, self._clone_dir).rstrip("\n")
         return Log(self.packer.add(shown, failed=failed), len(shown), shown.count("\n") + 1, found, more)
 
     def _problems(self, text: str, *, failed: bool) -> tuple[tuple[Problem, ...], int]:
@@ -71,13 +69,7 @@ class Logs:
             # Of a tool that nobody knows and that had nothing to complain about, a place is just a place.
             found = tuple(one for one in found if one.tool or one.severity is Severity.WARNING)
             self._wanted -= len(found)
-        return tuple(one._replace(message=self._without_folders(one.message)) for one in found), more
-
-    def _without_folders(self, text: str) -> str:
-        for folder in self._folders:
-            if folder in text:
-                text = text.replace(f"file://{folder}", "").replace(folder, "")
-        return text
+        return tuple(one._replace(message=without_clone_dir(one.message, self._clone_dir)) for one in found), more
 
 
 def _without_nx(text: str) -> str:

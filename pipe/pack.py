@@ -105,7 +105,7 @@ class Packer:
     def _put(self, number: int, text: str, stream: int) -> Place | None:
         into = self._streams[stream]
         before = into.mark()
-        pieces = (text[start : start + _SLICE].encode("utf-8", "replace") for start in range(0, len(text), _SLICE))
+        pieces = _encoded(text)
         if stream == FAILED and self._longest < _LONGEST:
             data = b"".join(pieces)
             short = _cut(data, self._longest)

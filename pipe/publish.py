@@ -526,7 +526,7 @@ class Publisher:
         )
         extra = self._done.count(Verb.DELETE)
         deleted = f", {extra} of the same deleted," if extra else ""
-        standing = [self._known[one.id][0].url for one in self.at.shown if one.id not in self.at.refused]
+        standing = self._standing()
         created = Verb.CREATE in self._done or self._lost
         if created or Verb.UPDATE in self._done:
             word = "created" if created else "updated"
@@ -544,8 +544,11 @@ class Publisher:
     @property
     def comment_url(self) -> str | None:
         """The address of the comment that stands, None where there is none."""
-        standing = [self._known[one.id][0].url for one in self.at.shown if one.id not in self.at.refused]
-        return self._url or next(iter(standing), None)
+        return self._url or next(iter(self._standing()), None)
+
+    def _standing(self) -> list[str]:
+        """The addresses of the comments that are ours to write."""
+        return [self._known[one.id][0].url for one in self.at.shown if one.id not in self.at.refused]
 
     def build_status(self) -> Outcome:
         """What became of the build status."""

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 PIPELINES_CLONE_DIR = "/opt/atlassian/pipelines/agent/build"
 
 
+def without_clone_dir(text: str, clone_dir: str) -> str:
+    """The text, in which names of files begin at the clone directory."""
+    for folder in {clone_dir, PIPELINES_CLONE_DIR} - {"/"}:
+        if f"{folder}/" in text:
+            text = text.replace(f"file://{folder}/", "").replace(f"{folder}/", "")
+    return text
+
+
 class Redactor:
     """Cleans what is published; `count` says how many secrets were replaced so far.
 
@@ -74,10 +82,7 @@ class Redactor:
         """A run whose every text is clean. Names of files in outputs begin at the clone directory."""
 
         def output(text: str) -> str:
-            text = self.text(text)
-            for folder in {clone_dir, PIPELINES_CLONE_DIR} - {"/"}:
-                text = text.replace(f"file://{folder}/", "").replace(f"{folder}/", "")
-            return text
+            return without_clone_dir(self.text(text), clone_dir)
 
         names = {name for task in run.tasks for name in (task.id, task.target, task.root, *(task.dependencies or ()))}
         clean = self.lines([name for name in names if name is not None])

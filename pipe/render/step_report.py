@@ -88,7 +88,8 @@ def of(
     unstable = {one.id for one in insights.flaky} if insights else set()
     own = summarise(summary.runs, summary.exit_code) if summary.runs else summary
     known = {*(task.id for task in own.failed), *own.retried}
-    failed = tuple(sorted(own.failed, key=lambda task: (compared.get(task.id, False), task.id in unstable)))
+    order = {task.id: at for at, task in enumerate(summary.failed)}
+    failed = tuple(sorted(own.failed, key=lambda task: order.get(task.id, 0)))
     command = reproduce.command(failed, nx)
     if command and folder:
         from shlex import quote  # noqa: PLC0415 - not needed where nothing failed

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from pipe.render import page as render_page
-from test.conftest_tools import BROWSER_ARGUMENTS, need
-from test.conftest_tools import browser as find_browser
 from test.page_corpus import BULK, HOSTILE, LONG, corpus, sample
 
 if TYPE_CHECKING:
@@ -35,16 +33,6 @@ element => {
   return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the system's Chromium once."""
-    need("browser")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

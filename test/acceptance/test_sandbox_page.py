@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from test.conftest_tools import BROWSER_ARGUMENTS, need
-from test.conftest_tools import browser as find_browser
 from test.sandbox import Sandbox
 from test.sandbox.example import fill
 
@@ -32,16 +29,6 @@ _HOSTILE = [
     "<style>body { display: none }</style>",
     "<meta http-equiv=refresh content='0;url=javascript:1'><base href=//evil.example>",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the system's Chromium once."""
-    need("browser")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -12,9 +12,11 @@ from pipe.model import Severity
 from pipe.problems import find
 from pipe.problems.native import TOOLS
 from pipe.terminal import plain
+from test.seeds import unmatched
 
 if TYPE_CHECKING:
     from pipe.model import Problem
+    from test.seeds import Seed
 
 ROOT = "/opt/atlassian/pipelines/agent/build"
 CAPTURES = sorted((Path(__file__).parents[1] / "data" / "problems" / "native").glob("*.txt"))
@@ -32,24 +34,17 @@ def is_at(problem: Problem, folder: str, path: str) -> bool:
     return f"/{path}".endswith(f"/{printed}") if short else printed == path
 
 
-def missed(capture: Path) -> tuple[list[object], list[Problem]]:
+def missed(capture: Path) -> tuple[list[Seed], list[Problem]]:
     """Give the seeds that were not found in a capture, and the problems that nobody seeded."""
     expected = json.loads(capture.with_suffix(".json").read_text())
     found = [each for each in read(capture) if each.tool]  # no tool: the generic reader's
-    seeds = []
-    for seed in expected["problems"]:
-        told = [
-            each
-            for each in found
-            if is_at(each, expected["folder"], seed["path"])
-            and (each.line, each.column) == (seed["line"], seed["column"])
-            and any(part in each.message for part in seed["message"].split("|"))
-        ]
-        if told:
-            found.remove(told[0])
-        else:
-            seeds.append(seed)
-    return seeds, found
+    return unmatched(
+        found,
+        expected["problems"],
+        lambda each, seed: (
+            is_at(each, expected["folder"], seed["path"]) and (each.line, each.column) == (seed["line"], seed["column"])
+        ),
+    )
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.stem)

@@ -12,9 +12,11 @@ from pipe.model import Severity
 from pipe.problems import find
 from pipe.problems.suites import TOOLS
 from pipe.terminal import plain
+from test.seeds import unmatched
 
 if TYPE_CHECKING:
     from pipe.model import Problem
+    from test.seeds import Seed
 
 ROOT = "/opt/atlassian/pipelines/agent/build"
 CAPTURES = sorted((Path(__file__).parents[1] / "data" / "problems" / "suites").glob("*.txt"))
@@ -32,24 +34,15 @@ def place(problem: Problem, folder: str) -> tuple[str, int | None, int | None]:
     return problem.path.removeprefix(f"{ROOT}/{folder}/"), problem.line, problem.column
 
 
-def missed(capture: Path) -> tuple[list[object], list[Problem]]:
+def missed(capture: Path) -> tuple[list[Seed], list[Problem]]:
     """Give the seeds that were not found in a capture, and the problems that nobody seeded."""
     expected = json.loads(capture.with_suffix(".json").read_text())
     found = [each for each in read(capture) if place(each, expected["folder"])[:2] != CRASHES or each.line is None]
-    seeds = []
-    for seed in expected["problems"]:
-        wanted = (seed["path"], seed["line"], seed["column"])
-        told = [
-            each
-            for each in found
-            if place(each, expected["folder"]) == wanted
-            and any(part in each.message for part in seed["message"].split("|"))
-        ]
-        if told:
-            found.remove(told[0])
-        else:
-            seeds.append(seed)
-    return seeds, found
+    return unmatched(
+        found,
+        expected["problems"],
+        lambda each, seed: place(each, expected["folder"]) == (seed["path"], seed["line"], seed["column"]),
+    )
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.stem)
