@@ -147,7 +147,7 @@ class Step:
         )
         if current_thread() is not main_thread():
             # Signals are the main thread's.
-            pipe._stop_at = lambda moment: None  # type: ignore[method-assign]  # noqa: ARG005
+            pipe.timer.stop_at = lambda moment: None  # type: ignore[method-assign]  # noqa: ARG005
         return Ran(pipe.run(), "\n".join(printed))
 
     def _connect_proxy(self, build: Build, clock: Clock, debug: Callable[[str], None]) -> Bitbucket:

@@ -29,7 +29,7 @@ IMPURE_METHODS = {"now", "utcnow", "today"}
 EDGES = (
     "__main__", "app", "settings", "checkout", "clock", "publish", "bitbucket*", "nx.collect", "nx.sources",
     "nx.workspace", "nx.hints", "nx.cloud", "nx.history", "locate", "tracked", "past", "making",
-    "page", "downloads", "outputs",
+    "page", "downloads", "outputs", "inputs", "work", "voice", "collecting", "desk", "words",
 )  # fmt: skip
 
 # Who alone may import what, both as patterns of module names.

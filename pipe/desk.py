@@ -1,0 +1,121 @@
+"""Where everything goes: the pull request, the commit, the records on it; and what stands on the destination branch."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from pipe import publish
+from pipe.bitbucket import Downloads
+from pipe.bitbucket.errors import BitbucketError
+from pipe.nx.cloud_links import is_live
+from pipe.past import Destination, Past, Reader
+from pipe.publish import Outcome, ReportRecords, Result, StatusRecords, Target
+from pipe.render.step_report import Scope
+from pipe.render.steps import Place
+from pipe.variables import CommentMode
+from pipe.work import LAST_WORDS, OutOfTime
+
+if TYPE_CHECKING:
+    from pipe.bitbucket import Bitbucket
+    from pipe.model import PullRequest
+    from pipe.publish import Records
+    from pipe.work import Work
+
+# How much of the time left each look-up may use.
+_LOOK_UP_SHARE = 0.2
+
+
+class Desk(NamedTuple):
+    """Where everything goes; `skipped` says why the comment has no place, where it has none.
+
+    `found` is the pull request, where it had to be looked for.
+    """
+
+    bitbucket: Bitbucket
+    target: Target | None
+    skipped: Outcome
+    place: Place
+    records: tuple[Records, ...]
+    found: PullRequest | None = None
+
+
+def find(work: Work, bitbucket: Bitbucket) -> Desk:
+    """Find out where everything goes."""
+    build = work.build
+    commit = _full_hash(work, bitbucket)
+    target, skipped, found = _target(work, bitbucket)
+    place = scope(work, target.number if target else work.number)  # also where COMMENT is never
+    trusted = partial(_is_trusted, hosts=work.hosts, downloads=f"{build.repository_url}/downloads/")
+    records = tuple(kind(bitbucket, place, build.pages, trusted) for kind in (ReportRecords, StatusRecords))
+    return Desk(bitbucket, target, skipped, Place(build.repository_url, commit, place), records, found)
+
+
+def scope(work: Work, number: int | None) -> Scope:
+    """Whose records they are."""
+    build = work.build
+    return Scope(work.options.report_id, number, f"heads/{build.branch}" if build.branch else f"tags/{build.tag or ''}")
+
+
+def past(work: Work, desk: Desk | None) -> Past:
+    """What failed on the destination branch, as far as that can be read."""
+    build = work.build
+    destination = Destination(build.destination or "", build.base or "")
+    if desk is None:
+        return Past(destination.branch)
+    bitbucket = desk.bitbucket.until(work.share(_LOOK_UP_SHARE))
+    store = bitbucket if isinstance(bitbucket, Downloads) else None
+    reader = Reader(bitbucket, work.options.report_id, build.pages, work.checkout.full_hash)
+    baseline = None
+    try:
+        if desk.found:
+            destination = Destination(desk.found.destination, desk.found.base)
+        elif not (destination.branch and destination.commit) and desk.target:
+            destination = reader.destination(desk.target.number)
+        if destination.branch and destination.commit:
+            baseline = reader.baseline(destination)
+    except BitbucketError as error:
+        work.debug(f"baseline: {error}")
+    return Past(work.voice.redactor.line(destination.branch), baseline, store)
+
+
+def _target(work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome, PullRequest | None]:
+    """Where the comment goes, what is said where it has no place, and the pull request if it was looked for."""
+    options = work.options
+    skipped = Outcome("Comment", Result.SKIPPED, "COMMENT is never")
+    if options.comment is CommentMode.NEVER:
+        return None, skipped, None
+    try:
+        end = work.share(_LOOK_UP_SHARE)
+        number, why, found = publish.find_pull_request(bitbucket.until(end), work.build, options.pull_request)
+    except BitbucketError as error:
+        return None, Outcome("Comment", Result.FAILED, str(error)), None
+    if number is None:
+        return None, skipped._replace(text=why), None
+    if why:
+        work.voice.say(f"! {why}")
+    return Target(number, work.checkout.holds), skipped, found
+
+
+def _full_hash(work: Work, bitbucket: Bitbucket) -> str:
+    """The commit's whole hash: the clone's, else as Bitbucket knows it, else as it is."""
+    commit = work.build.commit
+    if found := work.checkout.full_hash(commit):
+        return found
+    end = work.share(_LOOK_UP_SHARE)
+    work.timer.stop_at(end + LAST_WORDS)
+    try:
+        return bitbucket.until(end).full_hash(commit)
+    except BitbucketError as error:
+        work.voice.say(f"! {error}. The abbreviated hash is used.")
+    except OutOfTime:
+        work.voice.say(f"! commit {commit}: Bitbucket's answer did not end in time. The abbreviated hash is used.")
+    finally:
+        work.timer.stop_at(work.end)
+    return commit
+
+
+def _is_trusted(url: str, hosts: frozenset[str], downloads: str) -> bool:
+    """Whether a run's page, or the one with all logs, may be linked that a record names."""
+    return url.startswith(downloads) or is_live(url, urlsplit(url).netloc, hosts)

@@ -1,0 +1,62 @@
+"""What the pipe is told: settings, build and clone, read together so that all mistakes are told together."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipe import build, settings
+from pipe.checkout import Checkout
+from pipe.settings import Mistakes, Settings
+from pipe.variables import given
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipe.build import Build
+
+
+class Inputs(NamedTuple):
+    """What the pipe is told."""
+
+    options: Settings
+    build: Build
+    checkout: Checkout
+
+
+def read(environ: Mapping[str, str], working_directory: str) -> Inputs:
+    """Read everything. Raises Mistakes, with every mistake of all of it."""
+    mistakes: list[str] = []
+    notes: tuple[str, ...] = ()
+    options = Settings()
+    try:
+        options = settings.read(environ)
+    except Mistakes as wrong:
+        mistakes += wrong.lines
+        notes = wrong.notes
+    of, problems = build.read(environ, working_directory)
+    checkout = Checkout(of.clone_dir)
+    mistakes += [*_wrong_paths(environ, working_directory, checkout), *problems]
+    if mistakes:
+        raise Mistakes(mistakes, notes or options.notes)
+    return Inputs(options, of, checkout)
+
+
+def _wrong_paths(environ: Mapping[str, str], working_directory: str, checkout: Checkout) -> list[str]:
+    if not os.path.isdir(checkout.root):  # noqa: PTH112
+        return [f"BITBUCKET_CLONE_DIR {checkout.root!r} is no folder here: the clone is not mounted"]
+    mistakes = []
+    for name, bases, example in (
+        ("WORKSPACE_DIR", [working_directory], "frontend"),
+        ("NX_CACHE_DIRECTORY", [working_directory, checkout.root], "$BITBUCKET_CLONE_DIR/.nx/cache"),
+    ):
+        correct = f"Correct: {name}: {example}"
+        path = given(environ, name)
+        if not path:
+            continue
+        found = [real for base in bases if (real := checkout.inside(path, base))]
+        if not found:
+            mistakes.append(f"{name} {path[:60]!r} lies outside the clone directory {checkout.root}. {correct}")
+        elif name == "WORKSPACE_DIR" and not os.path.isdir(found[0]):  # noqa: PTH112
+            mistakes.append(f"{name} {path[:60]!r} is no folder of the clone. {correct}")
+    return mistakes
