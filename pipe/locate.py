@@ -43,7 +43,7 @@ class Locator:
         self._root = checkout.root
         self._tracked = Tracked(checkout)
         self._workspace = checkout.inside(workspace) or checkout.root
-        self._found: dict[tuple[str, str], str | None] = {}
+        self._found: dict[tuple[str, str | None], str | None] = {}
         self._names: dict[str, dict[str, list[str]] | None] = {}
         self._lines: dict[str, int | None] = {}
         self._entries_left, self._bytes_left = _ALL_ENTRIES, _ALL_FILES
@@ -55,28 +55,32 @@ class Locator:
         from 1, the file must have that line: one that has fewer is another than what the tool saw.
 
         A relative path may begin at the project's folder, at one above it, or, where that is told by its end alone,
-        below it: so bare names are found that go prints. An absolute one may be of another clone, as in an output that
-        came from a remote cache; it is followed from where it names the project's folder.
+        below it: so bare names are found that go prints. Where no project is known, it must fit one file alone: each
+        project may have a `src/index.ts`. An absolute one may be of another clone, as in an output that came from a
+        remote cache; it is followed from where it names the project's folder.
         """
         if not path or len(path) > _LONGEST or path.count("/") > _DEEPEST:
             return None
-        key = (path, project_root or "")
+        key = (path, project_root)
         if key not in self._found:
             if len(self._found) >= _PATHS:
                 return None
             self._found[key] = None
             # A NUL or half of a surrogate pair is in no path, a name of more than 255 bytes is in none.
             with suppress(OSError, ValueError):
-                self._found[key] = self._find(path, project_root or "")
+                self._found[key] = self._find(path, project_root)
         found = self._found[key]
         return found if found is not None and self._has_line(found, line or 1) else None
 
-    def _find(self, path: str, project_root: str) -> str | None:
-        project = self._checkout.inside(project_root, self._workspace) or self._workspace
+    def _find(self, path: str, project_root: str | None) -> str | None:
+        project = self._checkout.inside(project_root or "", self._workspace) or self._workspace
         for spelling in _spellings(path):
-            candidates = (
-                self._absolute(spelling, project_root) if spelling[0] == "/" else self._below(spelling, project)
-            )
+            if spelling[0] == "/":
+                candidates = self._absolute(spelling, project_root or "")
+            elif project_root is None:
+                candidates = iter(self._anywhere(spelling))
+            else:
+                candidates = self._below(spelling, project)
             for candidate in candidates:
                 if found := self._ours(candidate):
                     return found
@@ -134,28 +138,44 @@ class Locator:
         if "/" in end and not end.startswith("../"):
             yield from self._ending(project, end)
 
+    def _anywhere(self, path: str) -> list[str]:
+        """Where a file of a relative path is, of nobody knows which project: the one file of the workspace that fits.
+
+        Where that is too much to look through, a path of several folders is taken for one from the workspace's.
+        """
+        end = os.path.normpath(path)
+        whole = [os.path.join(base, path) for base in dict.fromkeys((self._workspace, self._root))]
+        named = None if end.startswith("../") else self._named(self._workspace, end.rpartition("/")[2], _ALL_ENTRIES)
+        if named is None:
+            return whole if end.count("/") + 1 >= _LEAST_SAME else []
+        fitting = {one for one in (*whole, *named) if one.endswith(f"/{end}")}
+        if len(fitting) > 1:
+            fitting = set(filter(self._ours, fitting))
+        return list(fitting) if len(fitting) == 1 else []
+
     def _ending(self, folder: str, end: str) -> list[str]:
         """The one file below a folder whose path ends so."""
-        named = self._named(folder, end.rpartition("/")[2])
-        fitting = [one for one in named if one.endswith(f"/{end}")] if len(named) <= _NAMESAKES else []
+        named = self._named(folder, end.rpartition("/")[2], _ENTRIES) or []
+        fitting = [one for one in named if one.endswith(f"/{end}")]
         if len(fitting) > 1:
             fitting = list(filter(self._ours, fitting))
         return fitting if len(fitting) == 1 else []
 
-    def _named(self, folder: str, name: str) -> list[str]:
-        """The files of that name below a folder; none where that is too much to look through."""
+    def _named(self, folder: str, name: str, entries: int) -> list[str] | None:
+        """The files of that name below a folder; None where that is too much to look through, or they are too many."""
         if folder not in self._names:
-            self._names[folder] = self._walk(folder)
+            self._names[folder] = self._walk(folder, entries)
         names = self._names[folder]
-        return names.get(name, []) if names is not None else []
+        named = names.get(name, []) if names is not None else None
+        return named if named is None or len(named) <= _NAMESAKES else None
 
-    def _walk(self, folder: str) -> dict[str, list[str]] | None:
+    def _walk(self, folder: str, entries: int) -> dict[str, list[str]] | None:
         found: dict[str, list[str]] = {}
-        left = min(_ENTRIES, self._entries_left)
+        left = min(entries, self._entries_left)
         folders = [folder]
         while folders:
-            with suppress(OSError), os.scandir(folders.pop()) as entries:
-                for entry in entries:
+            with suppress(OSError), os.scandir(folders.pop()) as listed:
+                for entry in listed:
                     left -= 1
                     self._entries_left -= 1
                     if left < 0:

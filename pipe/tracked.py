@@ -30,6 +30,18 @@ class Tracked:
         """Whether the index has a file of that name, a POSIX path from the clone directory."""
         return self._names is None or name.encode("utf-8", "surrogateescape") in self._names
 
+    def called(self, file: str) -> list[str]:
+        """The names of all that are called so, in any folder; none where there is no index."""
+        return self._by_file.get(file, [])
+
+    @cached_property
+    def _by_file(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for raw in self._names or ():
+            name = raw.decode("utf-8", "surrogateescape")
+            found.setdefault(name.rpartition("/")[2], []).append(name)
+        return found
+
     @cached_property
     def _names(self) -> set[bytes] | None:
         try:

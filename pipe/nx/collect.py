@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipe.nx import hints, merge
+from pipe.nx import hints, merge, projects
 from pipe.nx.history import FOLDERS
 from pipe.nx.join import Kind, Source
 from pipe.nx.sources import BuildSteps, Search
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipe.build import Build
     from pipe.checkout import Checkout
-    from pipe.model import CIPipelineExecution, Hint, Run, TaskStatus
+    from pipe.model import CIPipelineExecution, Hint, Run, Task, TaskStatus
     from pipe.nx.join import Joined
     from pipe.nx.record import Keep
     from pipe.settings import Settings
@@ -99,14 +99,17 @@ class Collector:
         self._history = [os.path.join(root, name) for root in self._roots for name in FOLDERS]
         self._stopped = True
 
-    def read(self, keep: Keep | None = None) -> None:
+    def read(self, keep: Keep | None = None, over: Callable[[], bool] = lambda: False) -> None:
         """Read all sources, the most exact first; what was read stays where this is stopped by an exception.
 
-        Every task's output goes to `keep`, whose answer is the task's log.
+        Every task's output goes to `keep`, whose answer is the task's log. Once the time is `over` no more is read, not
+        even of a record.
         """
         search = self._search
-        search.keep = keep
+        search.keep, search.over = keep, over
         search.read_records(self._bases)
+        if over():
+            return
         directories = _cache_directories(search, self._workspace, self._settings.cache_directory)
         search.read_last(directories)
         search.read_logs(self._settings.logs, self._bases, self._hosts)
@@ -160,8 +163,19 @@ class Collector:
         return own
 
     def _runs(self, joined: Sequence[Joined]) -> tuple[Run, ...]:
-        """What all sources say of each, and last a run that the settings alone name."""
-        return merge.name_by_hand([one.run for one in joined], self._settings.run_url, self._settings.run_status)
+        """What all sources say of each, and last a run that the settings alone name.
+
+        What tools print is often from their project's folder: where no source names that it is looked for.
+        """
+        runs = merge.name_by_hand([one.run for one in joined], self._settings.run_url, self._settings.run_status)
+        lacking = {task.project for run in runs for task in run.tasks if _lacks_root(task)}
+        if not lacking:
+            return runs
+        roots = projects.roots(self._search.checkout, self._workspace.root, lacking)
+        return tuple(
+            replace(run, tasks=tuple(replace(task, root=task.root or roots.get(task.project)) for task in run.tasks))
+            for run in runs
+        )
 
     def _by_step(self, joined: Sequence[Joined]) -> dict[Of, list[Joined]]:
         """The runs of each step in their order, those of NOBODY last."""
@@ -216,6 +230,10 @@ class Collector:
                 "Which of Nx Cloud's runs are this step's is not known: its client prints their links. "
                 f"Keep what nx prints: {hints.RECIPE}"
             )
+
+
+def _lacks_root(task: Task) -> bool:
+    return bool(task.root is None and task.log and task.log.problems)
 
 
 def _cache_directories(search: Search, workspace: Workspace, given: str | None) -> list[str]:

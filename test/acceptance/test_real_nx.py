@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipe.checkout import Checkout
 from pipe.nx.hints import RECIPE
+from pipe.nx.projects import roots
 from test.command import Ran, execute
 from test.conftest_tools import need
 
@@ -129,7 +131,10 @@ def test_the_comment_says_what_nx_printed(workspace: tuple[Path, dict[str, str]]
 
 
 def test_record_alone(workspace: tuple[Path, dict[str, str]], step: Step) -> None:
-    """Without a captured log the record of the last command is enough, and the comment says that it is the last."""
+    """Without a captured log the record of the last command is enough, and the comment says that it is the last.
+
+    In which folders the projects are is known too, by Nx's graph as by the projects' own files.
+    """
     clone, environ = workspace
     assert shell(clone, "npx nx run-many -t test", environ).code == 1
     step.clone = clone
@@ -138,3 +143,8 @@ def test_record_alone(workspace: tuple[Path, dict[str, str]], step: Step) -> Non
     assert body.startswith("✗ **Nx: 1 of 2 tasks failed:** `@shop/cart:test`\n")
     assert "42 !== 41" in body
     assert "the last nx command of the step only" in body
+    folders = {"core": "packages/core", "@shop/cart": "packages/cart"}
+    assert roots(Checkout(str(clone)), str(clone), folders) == folders
+    for graph in clone.glob("**/project-graph.json"):
+        graph.unlink()
+    assert roots(Checkout(str(clone)), str(clone), folders) == folders

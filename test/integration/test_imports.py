@@ -28,7 +28,7 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 IMPURE_METHODS = {"now", "utcnow", "today"}
 EDGES = (
     "__main__", "app", "settings", "checkout", "clock", "publish", "bitbucket*", "nx.collect", "nx.sources",
-    "nx.workspace", "nx.hints", "nx.cloud", "nx.history", "locate", "tracked", "past", "making",
+    "nx.workspace", "nx.hints", "nx.cloud", "nx.history", "nx.projects", "locate", "tracked", "past", "making",
     "page", "downloads", "outputs", "inputs", "work", "voice", "collecting", "desk", "words",
 )  # fmt: skip
 

@@ -66,7 +66,6 @@ def locator(clone: Path) -> Locator:
         ("core/src/lib.rs", "crates/core", "crates/core/src/lib.rs"),
         ("src/index.ts", "packages/cart", "packages/cart/src/index.ts"),
         ("src/index.ts", ".", "src/index.ts"),
-        ("src/index.ts", None, "src/index.ts"),
         ("tools/check.py", "packages/cart", "tools/check.py"),
         ("../web/src/index.ts", "packages/cart", "packages/web/src/index.ts"),
         ("packages/cart/../web/./src//index.ts", "packages/cart", "packages/web/src/index.ts"),
@@ -79,7 +78,16 @@ def locator(clone: Path) -> Locator:
         ("index.ts", "packages/web", None),
         ("ound.go", "packages/cart", None),
         ("round.go", "packages/web", "round.go"),
-        ("round.go", None, "round.go"),
+        # Without a project, where one file of all fits.
+        ("src/index.ts", None, None),
+        ("packages/web/src/index.ts", None, "packages/web/src/index.ts"),
+        ("cart/src/index.ts", None, "packages/cart/src/index.ts"),
+        ("./src/App.vue", None, "packages/cart/src/App.vue"),
+        ("core/src/lib.rs", None, "crates/core/src/lib.rs"),
+        ("packages/cart/dist/built.js", None, "packages/cart/dist/built.js"),
+        ("round.go", None, None),
+        ("check.py", None, "tools/check.py"),
+        ("../secret.ts", None, None),
         # What is built is found by a whole path, and not looked through.
         ("dist/built.js", "packages/cart", "packages/cart/dist/built.js"),
         ("built.js", "packages/cart", None),
@@ -243,8 +251,8 @@ def test_bounds_of_all_together(clone: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert locator("round.go", "packages/cart/internal") == "packages/cart/internal/money/round.go"
     assert locator("check.py", "tools") == "tools/check.py"
     assert locator("App.vue", "packages/cart") is None
-    assert locator("src/index.ts", None, 9) is None
-    assert locator("tools/check.py", None, 9) == "tools/check.py"
+    assert locator("src/index.ts", ".", 9) is None
+    assert locator("tools/check.py", ".", 9) == "tools/check.py"
 
 
 def test_a_file_is_read_once(clone: Path, locator: Locator) -> None:
