@@ -147,8 +147,9 @@ def _says(asked: list[str], run: Run) -> bool | None:
         named = len(run.targets) == 1 and f"{target}:".startswith(f"{run.targets[0]}:")
         return named and run.projects[:1] in ((), (project,))
     if asked[0] in ("run-many", "affected"):
-        targets = _targets(asked[1:])
-        return set(targets) == set(run.targets) if targets else None
+        targets, told = set(_targets(asked[1:])), set(run.targets)
+        # A target that no project has is left out of the headline.
+        return None if not targets or told < targets else told == targets
     return None
 
 

@@ -200,6 +200,11 @@ def test_headline_and_command() -> None:
     assert [run.command for run in merge(record, [other])] == [None, record.command]
     record = recorded("npx nx run-many -t build -p a\n  a:build failure\n  b:build success")
     assert [run.command for run in merge(record, [other])] == [record.command]
+    # Nx leaves out of the headline what no project has; then most tasks have to be the same.
+    record = recorded("nx affected -t lint build e2e\n  a:build failure\n  b:build success")
+    assert [run.command for run in merge(record, [other])] == [record.command]
+    record = recorded("nx affected -t lint build e2e\n  a:build failure\n  c:build success")
+    assert [run.command for run in merge(record, [other])] == [None, record.command]
 
 
 def test_rest_of_a_run_in_another_log() -> None:
