@@ -18,8 +18,8 @@ from pipe.terminal import coloured
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipe.model import Problem
-    from pipe.pack import Packer
+    from pipe.model import Problem, Run
+    from pipe.pack import Packed, Packer
 
 # More than this many characters of outputs are not looked at: no page could show them, and the time is bounded.
 _MOST = 512 << 20
@@ -36,7 +36,7 @@ class Logs:
     """
 
     def __init__(self, packer: Packer, known: Iterable[str], clone_dir: str) -> None:
-        self.packer = packer
+        self._packer = packer
         self._masker = Masker(known)
         self._clone_dir = clone_dir
         self._room = _MOST
@@ -60,7 +60,11 @@ class Logs:
             shown = "\n".join(clean if clean != before else line for line, before, clean in pairs)
         found, more = self._problems(masked, failed=failed) if failed or self._wanted > 0 else ((), 0)
         shown = without_clone_dir(shown, self._clone_dir).rstrip("\n")
-        return Log(self.packer.add(shown, failed=failed), len(shown), shown.count("\n") + 1, found, more)
+        return Log(self._packer.add(shown, failed=failed), len(shown), shown.count("\n") + 1, found, more)
+
+    def packed(self, runs: Iterable[Run]) -> Packed:
+        """The logs that tasks of these runs have; where two sources tell of a task it has but one of its two."""
+        return self._packer.packed({task.log.id for run in runs for task in run.tasks if task.log})
 
     def _problems(self, text: str, *, failed: bool) -> tuple[tuple[Problem, ...], int]:
         """What tools found, by absolute paths where they print such: those are the ones that are beyond doubt."""

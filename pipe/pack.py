@@ -1,26 +1,32 @@
 """Logs packed for the page: compressed as they come, in blocks that a browser unpacks one at a time.
 
-There are two streams of UTF-8 bytes, the logs of failed tasks and those of passing ones. Each is cut at exactly
-256 KiB, and each block is compressed on its own (zlib's format, which browsers call "deflate"), so that one log can be
-read without the others. Only compressed bytes are held. Pure, but for what it holds.
+There are three streams of UTF-8 bytes: the logs of failed tasks, the short ones of passing tasks, and the long ones,
+which go first where room is short. Each is cut at exactly 256 KiB, and each block is compressed on its own (zlib's
+format, which browsers call "deflate"), so that one log can be read without the others. Only compressed bytes are held.
+Pure, but for what it holds.
 """
 
 from __future__ import annotations
 
 import zlib
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
 BLOCK = 256 << 10  # bytes of a stream in one block
-FAILED, PASSED = 0, 1  # the streams
+FAILED, PASSED, LONG = STREAMS = range(3)
 LIMIT = 25_000_000  # bytes of the page's file, and so the most that is worth holding
 
 _SLICE = 1 << 20  # characters that are encoded at once: a log may have a hundred million
 _ELEMENT = 70  # bytes of the page around a block, at most
 _LONGEST, _SHORTEST = 4 << 20, 1 << 10  # bytes that a failed task's log is shortened to
-_SHARE = 0.75  # of the room that shortened logs may fill, so that not each that follows needs another shortening
+# So much of failed tasks' logs is held, of the limit, before they are shortened to it: each shortening packs all anew.
+_HELD = 1.5
+_MUCH = 64 << 10  # characters from which on a passing task's log is a long one
+_CLOSE = 0.97  # of the room that is aimed at: what is short compresses worse than the whole
 _MISSING = "\x1b[0m[the middle of this log is left out: the page has no room for it]\n"
 
 
@@ -33,20 +39,20 @@ class Place(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Packed logs: the compressed blocks of both streams, and each log's place, by its number.
+    """Packed logs: the compressed blocks of each stream, and each log's place, by its number.
 
     A place is None where the log is left out for want of room. `shortened` are the numbers of those of which only the
     beginning and the end are kept.
     """
 
-    streams: tuple[tuple[bytes, ...], tuple[bytes, ...]] = ((), ())
+    streams: tuple[tuple[bytes, ...], ...] = ((),) * len(STREAMS)
     places: tuple[Place | None, ...] = ()
     shortened: frozenset[int] = frozenset()
 
     @property
     def size(self) -> int:
         """Bytes that the blocks take in the page."""
-        return _size(self.streams[FAILED]) + _size(self.streams[PASSED])
+        return sum(map(_size, self.streams))
 
     @property
     def left_out(self) -> int:
@@ -54,7 +60,7 @@ class Packed(NamedTuple):
         return sum(place is None for place in self.places)
 
     def within(self, room: int) -> Packed:
-        """Give what fits into `room` bytes of the page: passing tasks' logs go first, the last ones before others.
+        """Give what fits into `room` bytes of the page: passing tasks' logs go first, long ones before.
 
         If the failed tasks' logs alone take more, each is shortened.
         """
@@ -63,73 +69,94 @@ class Packed(NamedTuple):
         failed, places, shortened = list(self.streams[FAILED]), list(self.places), set(self.shortened)
         if _size(failed) > room:
             failed, _ = _shorten(failed, places, shortened, room)
-        room -= _size(failed)
-        passed = self.streams[PASSED]
-        kept = 0
-        for block in passed:
-            room -= _size([block])
-            if room < 0:
-                break
-            kept += 1
-        end = kept * BLOCK
-        for number, place in enumerate(places):
-            if place and place.stream == PASSED and kept < len(passed) and place.offset + place.length > end:
-                places[number] = None
-        return Packed((tuple(failed), passed[:kept]), tuple(places), frozenset(shortened))
+        streams = [tuple(failed)]
+        for stream in (PASSED, LONG):
+            room -= _size(streams[-1])
+            streams.append(_first(self.streams[stream], room))
+            end = BLOCK * len(streams[stream]) if len(streams[stream]) < len(self.streams[stream]) else None
+            for number, place in enumerate(places):
+                if place and place.stream == stream and end is not None and place.offset + place.length > end:
+                    places[number] = None
+        return Packed(tuple(streams), tuple(places), frozenset(shortened))
 
 
 class Packer:
-    """Packs logs as they come. It holds no more than about `limit_bytes` of what the page would hold."""
+    """Packs logs as they come. It holds little more than what a page of `limit_bytes` would hold."""
 
     def __init__(self, limit_bytes: int = LIMIT) -> None:
         self._limit = limit_bytes
-        self._streams = (_Stream(), _Stream())
+        self._streams = [_Stream() for _ in STREAMS]
         self._places: list[Place | None] = []
         self._shortened: set[int] = set()
         self._longest = _LONGEST  # bytes of a failed task's log, once they do not all fit
+        self._too_long: int | None = None  # characters of the shortest passing log for which there was no room
 
     def add(self, text: str, *, failed: bool) -> int:
         """Pack a log and give its number, from 0. It counts as left out where there is no room for it."""
         number = len(self._places)
-        stream = FAILED if failed else PASSED
-        self._places.append(self._put(number, text, stream))
-        if failed and self._streams[FAILED].size > self._limit:
+        self._places.append(self._put_failed(number, text) if failed else self._put_passed(text))
+        if failed and self._streams[FAILED].size > self._limit * _HELD:
             self._shorten()
         return number
 
-    def packed(self) -> Packed:
-        """Give all that was packed. The packer can go on after that."""
-        failed, passed = (tuple(stream.blocks()) for stream in self._streams)
-        return Packed((failed, passed), tuple(self._places), frozenset(self._shortened)).within(self._limit)
+    def packed(self, used: AbstractSet[int] | None = None) -> Packed:
+        """Give what was packed, of which some may have no room in the page. The packer can go on after that.
 
-    def _put(self, number: int, text: str, stream: int) -> Place | None:
+        Of logs that are not `used`, by their numbers, nothing is given: two sources may tell of one task.
+        """
+        streams, places, shortened = self._streams, self._places, frozenset(self._shortened)
+        if used is not None and len(used) < len(places):
+            streams, places = self._without(used)
+            shortened = shortened.intersection(used)
+        return Packed(tuple(tuple(stream.blocks()) for stream in streams), tuple(places), shortened)
+
+    def _put_failed(self, number: int, text: str) -> Place:
+        into = self._streams[FAILED]
+        before = into.length
+        pieces = _encoded(text)
+        if self._longest < _LONGEST:
+            data = b"".join(pieces)
+            pieces = iter([_cut(data, self._longest)])
+            if len(data) > self._longest:
+                self._shortened.add(number)
+        for piece in pieces:
+            into.write(piece)
+        return Place(FAILED, before, into.length - before)
+
+    def _put_passed(self, text: str) -> Place | None:
+        if self._too_long is not None and len(text) >= self._too_long:
+            return None  # it would be packed for nothing, as each one after it
+        stream = LONG if len(text) > _MUCH else PASSED
         into = self._streams[stream]
         before = into.mark()
-        pieces = _encoded(text)
-        if stream == FAILED and self._longest < _LONGEST:
-            data = b"".join(pieces)
-            short = _cut(data, self._longest)
-            if len(short) < len(data):
-                self._shortened.add(number)
-            into.write(short)
-        else:
-            for piece in pieces:
-                into.write(piece)
-                if stream == PASSED and into.size > self._limit:
-                    into.reset(before)
-                    return None
+        for piece in _encoded(text):
+            into.write(piece)
+            if into.size > self._limit:
+                into.reset(before)
+                self._too_long = len(text)
+                return None
         return Place(stream, before.length, into.length - before.length)
 
     def _shorten(self) -> None:
         """Make room among the failed tasks' logs."""
-        room = int(self._limit * _SHARE)
         blocks, self._longest = _shorten(
-            self._streams[FAILED].blocks(), self._places, self._shortened, room, self._longest
+            self._streams[FAILED].blocks(), self._places, self._shortened, self._limit, self._longest
         )
-        fresh = _Stream()
+        fresh = self._streams[FAILED] = _Stream()
         for block in blocks:
             fresh.write(zlib.decompress(block))
-        self._streams = (fresh, self._streams[PASSED])
+
+    def _without(self, used: AbstractSet[int]) -> tuple[list[_Stream], list[Place | None]]:
+        """Pack anew the logs that are used; the others are there with nothing in them."""
+        fresh = [_Stream() for _ in STREAMS]
+        nothing = Place(PASSED, 0, 0)
+        places = [place if number in used else nothing for number, place in enumerate(self._places)]
+        for stream, into in enumerate(fresh):
+            for number, data in _logs(self._streams[stream].blocks(), self._places, stream):
+                if number in used:
+                    places[number] = Place(stream, into.length, len(data))
+                    into.write(data)
+        return fresh, places
 
 
 class _Mark(NamedTuple):
@@ -173,6 +200,12 @@ class _Stream:
         self.length, self.size = mark.length, mark.size
 
 
+def _first(blocks: Sequence[bytes], room: int) -> tuple[bytes, ...]:
+    """The first blocks, as many as `room` bytes of the page have room for."""
+    taken = accumulate(_size([block]) for block in blocks)
+    return tuple(block for block, size in zip(blocks, taken, strict=True) if size <= room)
+
+
 def _size(blocks: Sequence[bytes]) -> int:
     """Bytes that blocks take in the page: in Base64, each in an element."""
     return sum((len(block) + 2) // 3 * 4 + _ELEMENT for block in blocks)
@@ -187,14 +220,17 @@ def _shorten(
 ) -> tuple[list[bytes], int]:
     """Pack failed tasks' logs anew so that they fit into `room` bytes of the page; `places` and `shortened` change.
 
-    The longest ones are shortened first, to `longest` bytes and then to half as many as before until all fit. Those for
-    which there is no room even then are left out. Gives the blocks and the length that it came to.
+    The longest ones are shortened, all to one length of at most `longest` bytes, which is less until they fit. Those
+    for which there is no room even then are left out. Gives the blocks and the length that it came to.
     """
+    lengths = [place.length for place in places if place and place.stream == FAILED]
+    kept, size = sum(lengths), _size(blocks)  # bytes, and what they take in the page
     while True:
+        longest = max(min(longest, _level(lengths, int(kept * room * _CLOSE / size))), _SHORTEST)
         fresh = _Stream()
         changed, cut = list(places), set(shortened)
         full = False
-        for number, data in _logs(blocks, places):
+        for number, data in _logs(blocks, places, FAILED):
             short = _cut(data, longest)
             before = fresh.mark()
             fresh.write(b"" if full else short)
@@ -210,14 +246,27 @@ def _shorten(
             places[:] = changed
             shortened |= cut
             return packed, longest
-        longest = max(longest // 2, _SHORTEST)
+        kept, size = fresh.length, _size(packed)
+        longest -= 1
 
 
-def _logs(blocks: Sequence[bytes], places: Sequence[Place | None]) -> Iterator[tuple[int, bytes]]:
-    """Unpack the failed tasks' logs one after the other: each one's number and bytes."""
+def _level(lengths: Sequence[int], total: int) -> int:
+    """The length to which the longest are to be cut so that all together have at most `total`."""
+    left = total
+    ordered = sorted(lengths)
+    for number, length in enumerate(ordered):
+        share = left // (len(ordered) - number)
+        if length > share:
+            return share
+        left -= length
+    return ordered[-1] if ordered else 0
+
+
+def _logs(blocks: Sequence[bytes], places: Sequence[Place | None], stream: int) -> Iterator[tuple[int, bytes]]:
+    """Unpack the logs of a stream one after the other: each one's number and bytes."""
     held, data = -1, b""
     for number, place in enumerate(places):
-        if not place or place.stream != FAILED:
+        if not place or place.stream != stream:
             continue
         parts = []
         start, end = place.offset, place.offset + place.length

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipe.pack import BLOCK, FAILED, PASSED, Packed, Packer
+from pipe.pack import BLOCK, FAILED, LONG, Packed, Packer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,21 @@ def pack(logs: Sequence[tuple[str, bool]], limit: int | None = None) -> Packed:
     packer = Packer() if limit is None else Packer(limit)
     numbers = [packer.add(text, failed=failed) for text, failed in logs]
     assert numbers == list(range(len(logs)))
-    return packer.packed()
+    packed = packer.packed()
+    return packed if limit is None else packed.within(limit)
+
+
+def count_compressed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have the sizes of what is compressed from now on written down."""
+    sizes: list[int] = []
+    compress = zlib.compress
+
+    def counted(data: bytes) -> bytes:
+        sizes.append(len(data))
+        return compress(data)
+
+    monkeypatch.setattr(zlib, "compress", counted)
+    return sizes
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -62,9 +76,9 @@ def test_every_log_comes_out_as_it_went_in(drawn: list[tuple[str, int, bool]]) -
 
 def test_blocks_are_cut_at_exactly_256_kib() -> None:
     """The page finds the block of a byte by dividing, so all blocks but the last are full; each unpacks on its own."""
-    packed = pack([("é" * 300_000, True), ("x" * 700_000, False), ("y", True), ("z", False)])
+    packed = pack([("é" * 300_000, True), ("x" * 700_000, False), ("y", True), ("z" * 80_000, False)])
     sizes = [[len(zlib.decompress(block)) for block in stream] for stream in packed.streams]
-    assert sizes == [[BLOCK, BLOCK, 600_001 - 2 * BLOCK], [BLOCK, BLOCK, 700_001 - 2 * BLOCK]]
+    assert sizes == [[BLOCK, BLOCK, 600_001 - 2 * BLOCK], [], [BLOCK, BLOCK, 780_000 - 2 * BLOCK]]
 
 
 def test_half_a_surrogate_pair_is_no_reason_to_fail() -> None:
@@ -82,6 +96,15 @@ def test_passing_logs_are_left_out_where_there_is_no_room() -> None:
     assert all(text in (None, whole) for text, (whole, _) in zip(kept, logs, strict=True))
     assert packed.left_out == kept.count(None) > 20
     assert kept[1:10] == [text for text, _ in logs[1:10]]
+
+
+def test_long_logs_of_passing_tasks_go_before_short_ones() -> None:
+    """A few long logs, wherever they stand, never take the room of the many short ones."""
+    logs = [(noise(number, 700_000 if number % 20 == 0 else 3_000), False) for number in range(100)]
+    for packed in (pack(logs, 1_000_000), pack(logs, 5_000_000).within(1_000_000)):
+        assert packed.size <= 1_000_000
+        kept = [read(packed, number) for number in range(100)]
+        assert [number for number, text in enumerate(kept) if text is None] == [20, 40, 60, 80]
 
 
 def test_a_log_too_big_leaves_the_room_to_others() -> None:
@@ -145,7 +168,7 @@ def test_what_is_added_after_shortening_is_short_from_the_start() -> None:
     packer = Packer(400_000)
     for number in range(60):
         packer.add(f"FIRST {number}\n" + noise(number, 100_000), failed=True)
-    packed = packer.packed()
+    packed = packer.packed().within(400_000)
     assert packed.size <= 400_000
     assert [text and text.partition("\n")[0] for text in (read(packed, number) for number in range(60))] == [
         f"FIRST {number}" for number in range(60)
@@ -171,8 +194,47 @@ def test_only_compressed_bytes_are_held() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     packed = packer.packed()
-    assert (packed.left_out, packed.streams[FAILED], packed.places[-1]) == (0, (), (PASSED, 99 * len(text), len(text)))
+    assert (packed.left_out, packed.streams[FAILED], packed.places[-1]) == (0, (), (LONG, 99 * len(text), len(text)))
     assert peak < 3_000_000 < 100 * len(text)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.text("ab\n", min_size=1), st.sampled_from([1, 1_000, BLOCK // 3]), st.booleans(), st.booleans())
+    )
+)
+def test_what_no_task_has_takes_no_room(drawn: list[tuple[str, int, bool, bool]]) -> None:
+    """Of two copies of a task's output the one that is not used is gone, and neither counts as left out."""
+    packer = Packer()
+    for text, times, failed, _ in drawn:
+        packer.add(text * times, failed=failed)
+    used = {number for number, (*_, wanted) in enumerate(drawn) if wanted}
+    packed = packer.packed(used)
+    assert [read(packed, number) for number in range(len(drawn))] == [
+        text * times if wanted else "" for text, times, _, wanted in drawn
+    ]
+    alone = pack([(text * times, failed) for text, times, failed, wanted in drawn if wanted])
+    assert (packed.streams, packed.left_out) == (alone.streams, 0)
+
+
+def test_many_logs_without_room_cost_nothing_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a passing log had no room, the next ones of its length are not packed to find that out again."""
+    compressed = count_compressed(monkeypatch)
+    logs = [(noise(number, 100_000), False) for number in range(100)]
+    packed = pack(logs, 1_000_000)
+    assert packed.left_out > 80
+    assert sum(compressed) < 4_000_000
+
+
+def test_failed_logs_are_packed_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many failed tasks there are, shortening their logs packs each a few times, and wastes little room."""
+    compressed = count_compressed(monkeypatch)
+    logs = [(noise(number, 10_000), True) for number in range(2_000)]
+    packed = pack(logs, 4_000_000)
+    assert 3_400_000 < packed.size <= 4_000_000
+    assert packed.left_out == 0
+    assert sum(compressed) < 60_000_000
 
 
 def test_nothing_packed() -> None:
