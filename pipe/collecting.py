@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # How much of the time left each may use.
 _CLOUD_SHARE, _COLLECT_SHARE = 0.5, 0.5
+_NEARLY = 0.9
 _TOO_LONG = "everything: reading it took too long for TIMEOUT. Raise it, or name less in NX_LOGS"
 
 
@@ -88,8 +89,13 @@ def of_every_step(
 
 
 def _read(work: Work, collector: Collector, keep: Keep) -> None:
-    """Read all sources in their time, and begin that of joining them."""
-    work.timer.stop_at(work.share(_COLLECT_SHARE))
+    """Read all sources in their time, and begin that of joining them.
+
+    Between two tasks of a record the reading ends by itself, and all up to there is told; the alarm ends what hangs.
+    """
+    end = work.share(_COLLECT_SHARE)
+    soon = work.timer.share(end, _NEARLY)
+    work.timer.stop_at(end)
     with suppress(OutOfTime):
-        collector.read(keep)
+        collector.read(keep, lambda: work.clock.monotonic() >= soon)
     work.timer.stop_at(work.share(_COLLECT_SHARE))

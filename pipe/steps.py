@@ -63,7 +63,7 @@ class StepReport(NamedTuple):
     `elsewhere` the ids of tasks that failed in other steps as Nx Cloud knows, `command` what runs the failed again.
     `against` is the destination branch that failures were compared with, "" where there was nothing to compare with;
     `fixed` are tasks that fail there and succeeded here. `saved` is how many seconds of work cache hits saved. `logs`
-    is the address of the page with all logs, or ARTIFACTS where it is among the step's artifacts.
+    is the address of the page with all logs, or ARTIFACTS where it is among the step's artifacts; a FINAL has it too.
     `foreign` says that a newer version of this pipe wrote the record, of which only the answer is known.
     """
 
@@ -111,7 +111,7 @@ class StepReport(NamedTuple):
         """Whether the step says that something failed; where nothing ran, the step's exit code decides."""
         if self.stage is not Stage.REPORT:
             return False
-        nothing = self.answer is Answer.NOTHING_RAN and self.exit_code not in (None, "0")
+        nothing = self.answer is Answer.NOTHING_RAN and self.exit_code not in (None, "", "0")
         return self.answer.failed or nothing or bool(self.elsewhere)
 
 

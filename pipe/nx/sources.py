@@ -10,6 +10,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from pipe.nx.join import Kind, Source
 from pipe.terminal import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from pipe.build import Build
     from pipe.checkout import Checkout
@@ -105,7 +106,8 @@ class Search:
     `looked_in` names the places, `ignored` what was there and does not count, with the reason, `notes` what else there
     is to say, `found` what was read, as far as the search has come. `cloned` is when this build made the clone.
     `unreadable` says that a source cannot be read, and `records` how many records there are, of whichever build.
-    `steps` is there where every step of the build counts; else this one alone does. Every output goes to `keep`.
+    `steps` is there where every step of the build counts; else this one alone does. Every output goes to `keep`. `over`
+    says whether the time for it is: then the rest of a record is not read.
     """
 
     checkout: Checkout
@@ -119,6 +121,7 @@ class Search:
     found: list[Source] = field(default_factory=list)
     steps: BuildSteps | None = None
     keep: Keep | None = None
+    over: Callable[[], bool] = lambda: False
 
     def ignore(self, path: str, why: str) -> None:
         """Say why a file does not count."""
@@ -205,7 +208,9 @@ class Search:
         if head.id and seen.setdefault(head.id, name) != name:
             self.ignore(path, f"is a copy of {seen[head.id]}")
             return head, None
-        run, problem = record.read(head, lines, room, self.keep)
+        run, problem = record.read(head, takewhile(lambda _: not self.over(), lines), room, self.keep)
+        if problem and self.over():
+            problem = f"reading it took too long: only {len(run.tasks):,} of its tasks are told"
         if problem:
             self.notes.append(f"{name}: {problem}")
         return head, run

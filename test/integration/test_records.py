@@ -300,6 +300,40 @@ def test_failure_that_no_record_explains(step: Step) -> None:
     assert why not in step.again(BITBUCKET_EXIT_CODE="0", **own).log
 
 
+def test_a_record_that_takes_too_long(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a record that takes too long to read the tasks up to there are reported, and that there are more is said."""
+    step.run(None)
+    path = write(step.clone)
+    head, task, end = path.read_text().splitlines()
+    more = [task.replace("api:test", f"api{number}:test") for number in range(9)]
+    path.write_text("\n".join([head, *more, end, ""]))
+
+    def slow(*_: object) -> None:
+        step.clock.sleep(20)
+
+    monkeypatch.setattr("pipe.logs.Logs.keep", slow)
+    log = step.again(BITBUCKET_EXIT_CODE="1").log
+    assert "✗ 3 of 3 tasks failed: api0:test, api1:test, api2:test" in log
+    assert "reading it took too long: only 3 of its tasks are told" in log
+    assert "TIMEOUT was near before everything was read" in log
+    (comment,) = step.comments
+    assert comment.startswith("✗ **Nx: 3 of 3 tasks failed")
+
+
+def test_a_page_that_takes_too_long(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where writing the page takes too long the report goes out without it, and says so."""
+
+    def write_page(*_: object) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr("pipe.page.write", write_page)
+    log = step.run(TIMEOUT="5").log
+    assert "! .nx-report/report.html: writing it took too long for TIMEOUT" in log
+    assert len(step.comments) == 1
+    assert "All logs:" not in log
+
+
 def test_out_of_time(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read before the time was over is reported, and that it was over is said."""
     step.run(None)
