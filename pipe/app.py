@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     ConnectProxy = Callable[[Build, Clock, Callable[[str], None]], Bitbucket]
     Connect = Callable[[Settings, Build, Clock, Callable[[str], None]], Bitbucket]
 
-_UPLOAD_SHARE = 0.4  # of the time left
+_PAGE_SHARE, _UPLOAD_SHARE = 0.6, 0.4  # of the time left
 # By how many milliseconds the clocks of two machines may differ.
 _CLOCKS = 300_000
 # Seconds that a step is held up at most before it begins.
@@ -150,7 +150,7 @@ class Pipe:
         desk = self._desk(work) if work.writes else None
         held = work.make.held(found, trouble, work.build, desks.past(work, desk))
         if found.runs:
-            held = self._with_page(work, desk, held, logs.packer.packed())
+            held = self._with_page(work, desk, held, logs.packed(held.summary.runs))
         notes = [self.voice.redactor.line(note) for note in found.notes]
         secrets = max(self.voice.redactor.count, logs.count)
         for line in render_log.lines(held.summary, held.frame, notes, work.number, secrets):
@@ -159,7 +159,7 @@ class Pipe:
             return self._rehearse(work, held)
         self._keep(work, ".nx-report/comment.md", self._body(held))
         said = work.make.said(held, words.own(work, Stage.REPORT))
-        return self._publish(work, desk, {said: held}, [said], failed=held.summary.answer.failed)
+        return self._publish(work, desk, {said: held}, [said], held)
 
     def _finish(self, work: Work) -> int:
         """Close the report: say that no step comes any more, and speak for those that only left records."""
@@ -184,10 +184,12 @@ class Pipe:
                 self.voice.say(f"  ! {line}")
             if word and each.summary.runs:
                 held[work.make.said(each, word)] = each
+        final = words.own(work, Stage.FINAL)
+        everything = None
         if runs:
             everything = work.make.held(replace(found[NOBODY], runs=tuple(runs)), trouble, build, past, clean=True)
-            self._with_page(work, None, everything, logs.packer.packed(), names)
-        final = words.own(work, Stage.FINAL)
+            everything = self._with_page(work, desk, everything, logs.packed(runs), names)
+            final = final._replace(logs=everything.frame.logs)
         if desk is None:
             steps = Steps(counted([final, *held]), work.now)
             place = Place(build.repository_url, build.commit, step_report.Scope(work.options.report_id, None, ""))
@@ -196,7 +198,8 @@ class Pipe:
             return _exit_code(work.options.fail_on, failed=steps.red, delivered=work.options.dry_run)
         # No step that has spoken comes after this one, whatever the clock of its machine said.
         latest = min(max((one.at + 1 for one in known), default=0), work.now + _CLOCKS)
-        return self._publish(work, desk, held, [final._replace(at=max(final.at, latest)), *held])
+        said = [final._replace(at=max(final.at, latest)), *held]
+        return self._publish(work, desk, held, said, everything)
 
     def _desk(self, work: Work) -> Desk:
         return desks.find(work, self.connect(work.options, work.build, self.clock, work.debug))
@@ -210,11 +213,17 @@ class Pipe:
         options, build, logs = work.options, held.frame.build, ARTIFACTS
         if options.dry_run:
             return held._replace(frame=replace(held.frame, logs=logs))
+        self.timer.stop_at(work.share(_PAGE_SHARE))
         try:
             work.make.page(held, packed, self.clock.now(), steps)
         except OSError as error:
             self.voice.unwritten(page.PAGE, error)
             return held
+        except OutOfTime:
+            self.voice.say(f"! {page.PAGE}: writing it took too long for TIMEOUT. Raise it; the report goes on without")
+            return held
+        finally:
+            self.timer.stop_at(work.end)
         if options.report_url:
             commit = desk.place.commit if desk else held.frame.commit
             logs = page.address(options.report_url, build, commit, options.report_id)
@@ -229,9 +238,17 @@ class Pipe:
     # --- publishing ---------------------------------------------------------------------------------------------------
 
     def _publish(
-        self, work: Work, desk: Desk, held: dict[StepReport, Held], said: list[StepReport], *, failed: bool = False
+        self,
+        work: Work,
+        desk: Desk,
+        held: dict[StepReport, Held],
+        said: list[StepReport],
+        whole: Held | None = None,
     ) -> int:
-        """Put the words on record, and write comment and build status until they are right."""
+        """Put the words on record, and write comment and build status until they are right.
+
+        `held` are the steps that this one speaks for, `whole` is all that it tells of.
+        """
         options, build = work.options, work.build
         commit = desk.place.commit
         held = {one: each._replace(frame=replace(each.frame, commit=commit)) for one, each in held.items()}
@@ -250,11 +267,11 @@ class Pipe:
         for outcome in outcomes:
             self.voice.outcome(outcome)
         delivered = all(one.result is not Result.FAILED for one in outcomes)
-        if options.stage is Stage.REPORT:
-            self._close(work, next(iter(held.values())), publisher.comment_url)
+        if whole:
+            self._close(work, whole, publisher.comment_url)
         if not delivered and held:
             self.voice.say("  The report is kept in .nx-report/comment.md of the clone.")
-        failed = failed or (options.stage is Stage.FINAL and steps.red)
+        failed = steps.red if options.stage is Stage.FINAL else bool(whole and whole.summary.answer.failed)
         return _exit_code(options.fail_on, failed=failed, delivered=delivered)
 
     def _close(self, work: Work, held: Held, comment: str | None) -> None:

@@ -67,7 +67,7 @@ def upload(downloads: Downloads, name: str, file: BinaryIO) -> None:
 
 
 def prune(downloads: Downloads, report_id: str, keep: int, spare: Collection[str] = ()) -> int:
-    """Delete the oldest of this report's files until `keep` pages with what belongs to each are left; how many went.
+    """Delete the files of this report's oldest builds until those of `keep` builds are left; how many went.
 
     No other file is touched: only a name that `name` can have made counts. Those of `spare`, which this step has just
     put there, stay. At most 50 go at once.
@@ -77,16 +77,15 @@ def prune(downloads: Downloads, report_id: str, keep: int, spare: Collection[str
 
     """
     with _scope_named():
-        pages: dict[str, list[Download]] = {}
-        ours = re.compile(rf"(nx-report-{re.escape(report_id)}-([0-9]{{1,12}})-[0-9a-f]{{8}})\.(?:html|json)")
-        order: dict[str, tuple[str, int]] = {}
+        builds: dict[int, list[Download]] = {}
+        ours = re.compile(rf"nx-report-{re.escape(report_id)}-([0-9]{{1,12}})-[0-9a-f]{{8}}\.(?:html|json)")
         for one in downloads.downloads():
             if found := ours.fullmatch(one.name):
-                pages.setdefault(found[1], []).append(one)
-                # By Bitbucket's time; where it has none, by the build.
-                order[found[1]] = max(order.get(found[1], ("", 0)), (one.created, int(found[2])))
-        oldest = sorted(pages, key=lambda page: order[page])[: max(0, len(pages) - keep)]
-        old = [one.name for page in oldest for one in pages[page] if one.name not in spare][:_MOST_DELETED]
+                builds.setdefault(int(found[1]), []).append(one)
+        # By Bitbucket's time; where it has none, by the build.
+        oldest = sorted(builds, key=lambda build: (max(one.created for one in builds[build]), build))
+        oldest = oldest[: max(0, len(builds) - keep)]
+        old = [one.name for build in oldest for one in builds[build] if one.name not in spare][:_MOST_DELETED]
         for name in old:
             downloads.delete_download(name)
     return len(old)

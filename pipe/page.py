@@ -49,7 +49,7 @@ def address(template: str, build: Build, commit: str, report_id: str) -> str:
 
 
 class Upload(NamedTuple):
-    """How the page goes to the Downloads: under names of this report, `keep` of its builds, in public ones if asked."""
+    """How the page goes to the Downloads: under names of this report, with `keep` of its builds, in public if asked."""
 
     report_id: str
     keep: int

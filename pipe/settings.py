@@ -190,6 +190,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         except ValueError as problem:
             problems.append(_mistake("EXPECT", str(problem), ", ".join(listed["EXPECT"])))
     mistakes += problems
+    mistakes += _together(values)
     credential, credential_notes = _credential(values)
     all_notes = (*notes, *list_notes, *credential_notes, *_resembling(environ))
     if mistakes:
@@ -200,6 +201,13 @@ def read(environ: Mapping[str, str]) -> Settings:
             fields[field_] = listed[name]
     fields["cloud_token"] = values.get("NX_CLOUD_AUTH_TOKEN") or values.get("NX_CLOUD_ACCESS_TOKEN")
     return Settings(credential=credential, notes=all_notes, **fields)
+
+
+def _together(values: Mapping[str, Any]) -> list[str]:
+    """What cannot be meant of variables that are right one by one."""
+    if "REPORT_URL" in values and values.get("UPLOAD"):
+        return ["REPORT_URL and UPLOAD both say where readers get the page: set one of them"]
+    return []
 
 
 def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

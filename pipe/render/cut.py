@@ -69,6 +69,8 @@ def cut(one: StepReport, excerpt: Callable[[int, int], Sequence[str]] | None = N
             saved=None if (saved := _time(one.saved)) is None else record.milliseconds(saved) / 1000,
         )
         base = _with_details(base, one, excerpt or (lambda at, limit: one.failures[at].lines[:limit]))
+    elif one.stage is Stage.FINAL:
+        base = base._replace(logs=_page(one.logs))
     return with_names(base, names, RECORD_LIMIT - len(record.NAME) - units(base.name))
 
 
@@ -78,6 +80,11 @@ def with_names(one: StepReport, names: Sequence[str], room: int) -> StepReport:
     room -= units(record.fields(one._replace(expect=number))) + len(" names=")
     kept = fitting(names, room, lambda name: units(record.quoted(name)) + 1)
     return one._replace(names=kept, expect=one.expect if len(kept) == len(names) else number)
+
+
+def _page(logs: str) -> str:
+    """The address of the page with all logs, "" where it can't be one."""
+    return logs if logs == ARTIFACTS or (len(logs) <= _LOGS and URL.fullmatch(logs)) else ""
 
 
 def _with_details(base: StepReport, one: StepReport, excerpt: Callable[[int, int], Sequence[str]]) -> StepReport:
@@ -95,7 +102,7 @@ def _with_details(base: StepReport, one: StepReport, excerpt: Callable[[int, int
         return kept
 
     elsewhere = ids(one.elsewhere, _ELSEWHERE, record.OTHER, 300)
-    logs = one.logs if one.logs == ARTIFACTS or (len(one.logs) <= _LOGS and URL.fullmatch(one.logs)) else ""
+    logs = _page(one.logs)
     take([record.LOGS + logs] if logs else [])
     error = [_text(line, 160) for line in (one.error or "").split("\n")]
     error = [line for line in error if line][:_ERROR_LINES]

@@ -72,7 +72,8 @@ def words(one: StepReport) -> str:
 def details(one: StepReport) -> str:
     """What people read, and what the pipe reads back line by line."""
     if one.stage is not Stage.REPORT:
-        return f"{'…' if one.stage is Stage.START else '■'} {words(one)}"
+        said = f"{'…' if one.stage is Stage.START else '■'} {words(one)}"
+        return f"{said}\n{LOGS}{one.logs}" if one.logs else said
     lines = [f"{SYMBOLS[one.answer]} {short(words(one), 150)}"]
     for failure in one.failures:
         lines += [failure_line(failure), *(f"{BAR}{line}".rstrip() for line in failure.lines)]

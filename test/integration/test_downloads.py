@@ -165,13 +165,15 @@ def test_only_where_readers_are_known(environ: dict[str, str], public: bool, all
 
 
 def test_the_oldest_pages_go(sandbox: Sandbox, cloud: Cloud) -> None:
-    """The pages last uploaded stay, whatever their build; what belongs to a page goes with it."""
-    put(sandbox, page(9), page(9, suffix="json"), page(10), page(2), page(11, "aaaaaaaa"), page(11, "bbbbbbbb"))
-    assert downloads.prune(cloud, "nx", 3) == 3
+    """The builds whose pages were last uploaded stay with the pages of all their steps; the others go, data and all."""
+    put(sandbox, page(9), page(9, suffix="json"), page(11, "aaaaaaaa"), page(10), page(2), page(11, "bbbbbbbb"))
+    assert downloads.prune(cloud, "nx", 2) == 3
     assert sorted(sandbox.repository.downloads) == [page(11, "aaaaaaaa"), page(11, "bbbbbbbb"), page(2)]
-    assert downloads.prune(cloud, "nx", 3) == 0
-    assert downloads.prune(cloud, "nx", 0, spare=[page(2)]) == 2
-    assert sorted(sandbox.repository.downloads) == [page(2)]
+    assert downloads.prune(cloud, "nx", 2) == 0
+    assert downloads.prune(cloud, "nx", 1) == 1
+    spared = [page(11, "aaaaaaaa")]
+    assert downloads.prune(cloud, "nx", 0, spare=spared) == 1
+    assert sorted(sandbox.repository.downloads) == spared
 
 
 def test_nothing_else_is_touched(sandbox: Sandbox, cloud: Cloud) -> None:
