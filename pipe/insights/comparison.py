@@ -8,6 +8,8 @@ from pipe.insights.latest import latest
 from pipe.model import TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pipe.insights import Summary
 
 
@@ -28,8 +30,8 @@ class Comparison(NamedTuple):
     """Ids of tasks, against the baseline's `branch` at `commit`; what failed here in the order of the report.
 
     `new` failed here and not there, `known` failed in both, `fixed` failed there and succeeded here, if from a cache.
-    `unknown` failed here, and the list of what failed there is not complete. A task that failed there and has no result
-    here is in none of them.
+    `unknown` failed here, and the list of what failed there is not complete. `flaky` failed here and not there, which
+    says nothing of the change where a task is flaky. What failed there and has no result here is in none of them.
     """
 
     branch: str
@@ -38,14 +40,15 @@ class Comparison(NamedTuple):
     known: tuple[str, ...]
     fixed: tuple[str, ...]
     unknown: tuple[str, ...]
+    flaky: tuple[str, ...] = ()
 
 
-def compare(summary: Summary, baseline: Baseline | None) -> Comparison | None:
-    """Compare the failures; None where there is no baseline yet."""
+def compare(summary: Summary, baseline: Baseline | None, flaky: Collection[str] = ()) -> Comparison | None:
+    """Compare the failures; None where there is no baseline yet. `flaky` are the ids of flaky tasks."""
     if baseline is None:
         return None
     failed = [task.id for task in summary.failed]
-    others = tuple(name for name in failed if name not in baseline.failed)
+    others = tuple(name for name in failed if name not in baseline.failed and name not in flaky)
     succeeded = {name for name, task in latest(summary.runs).items() if task.status is TaskStatus.SUCCESS}
     succeeded -= set(failed)
     return Comparison(
@@ -55,4 +58,5 @@ def compare(summary: Summary, baseline: Baseline | None) -> Comparison | None:
         known=tuple(name for name in failed if name in baseline.failed),
         fixed=tuple(sorted(baseline.failed & succeeded)),
         unknown=() if baseline.complete else others,
+        flaky=tuple(name for name in failed if name not in baseline.failed and name in flaky),
     )

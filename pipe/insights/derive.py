@@ -53,14 +53,15 @@ def insights(
     """
     runs = summary.runs
     changed = changes(runs, durations, build)
+    unstable = flaky(runs, history_outcomes or {}, frozenset(summary.retried))
     return Insights(
         cache=cache(runs),
         saved=saved(runs, durations, build),
         critical_paths=critical_paths(runs),
         slowest=slowest(runs),
         parallelism=parallelism(runs),
-        flaky=flaky(runs, history_outcomes or {}, frozenset(summary.retried)),
-        comparison=compare(summary, compared),
+        flaky=unstable,
+        comparison=compare(summary, compared, {*summary.flaky, *(one.id for one in unstable)}),
         slower=changed.slower,
         faster=changed.faster,
     )

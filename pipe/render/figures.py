@@ -53,20 +53,21 @@ def compared(comparison: Comparison | None, branch: str, quote: Quote, names: in
         return f"No baseline yet on {quote(branch)}" if branch else ""
     return against(
         quote(comparison.branch) + f" at {quote(comparison.commit[:12])}",
-        (len(comparison.new), len(comparison.known), len(comparison.unknown)),
+        (len(comparison.new), len(comparison.known), len(comparison.unknown), len(comparison.flaky)),
         comparison.fixed,
         quote,
         names,
     )
 
 
-def against(branch: str, failed: tuple[int, int, int], fixed: tuple[str, ...], quote: Quote, names: int) -> str:
-    """The comparison in words. `failed` counts what is new, what fails there too, and what may do either."""
-    new, known, unknown = failed
+def against(branch: str, failed: tuple[int, int, int, int], fixed: tuple[str, ...], quote: Quote, names: int) -> str:
+    """The comparison in words. `failed` counts what is new, what fails there too, what may be either, what is flaky."""
+    new, known, unknown, flaky = failed
     parts = [
         *([f"{new:,} newly failing"] if new else []),
         *([f"{known:,} still failing"] if known else []),
         *([f"{unknown:,} failing here, not known there"] if unknown else []),
+        *([f"{flaky:,} flaky"] if flaky else []),
         *([f"{len(fixed):,} fixed: {listed(fixed, quote, names)}"] if fixed else []),
     ]
     return f"Against {branch}: {', '.join(parts) or 'no difference'}"
@@ -87,9 +88,10 @@ def _path(paths: tuple[CriticalPath, ...]) -> list[str]:
     longest = max(paths, key=lambda one: one.seconds, default=None)
     if longest is None or longest.seconds < _WORTH_IT:
         return []
-    text = f"critical path {duration(longest.seconds)}"
-    text += f" over {count(longest.length, 'task')}" if longest.length else ""
-    text += " (from times)" if longest.source == "times" else ""
+    known = longest.source != "times"
+    text = f"critical path {'' if known else 'at most '}{duration(longest.seconds)}"
+    text += f" over {count(longest.length, 'task')}" if longest.length and known else ""
+    text += "" if known else " (from times alone)"
     if longest.gain is not None and longest.gain >= _WORTH_IT:
         text += f", at most {duration(longest.gain)} to gain"
     return [text]

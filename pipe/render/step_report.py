@@ -133,7 +133,7 @@ def _seconds(task: Task) -> float | None:
 
 def _error(summary: Summary) -> str | None:
     worst = sorted(summary.runs, key=lambda run: run.status is not RunStatus.FAILED)
-    errors = next((run.errors for run in worst if run.errors), ())
+    errors = next((run.errors for run in worst if run.errors), ("no run found",) if summary.nx_may_have_run else ())
     return "\n".join(errors[:6]) or None
 
 

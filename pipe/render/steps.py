@@ -162,6 +162,7 @@ class _View:
         failures = [failure for one in self.reported for failure in one.failures]
         self.known = {failure.id for failure in failures if failure.known}
         self.new = {failure.id for failure in failures if failure.known is False} - self.known
+        self.flaky = {failure.id for failure in failures if failure.flaky} - self.known - self.new
         self.against = next((one.against for one in self.reported if one.against), "")
         self.totals = self._totals()
 
@@ -287,10 +288,10 @@ class _View:
         match one.answer:
             case Answer.RUN_FAILED if not one.foreign:
                 return f"nx failed in {who}"
-            case Answer.STEP_FAILED:
-                return f"{who} failed (exit {one.exit_code})"
-            case Answer.NOTHING_RAN:
+            case Answer.NOTHING_RAN if not one.error:
                 return f"{who} failed (exit {one.exit_code}) before Nx ran"
+            case Answer.STEP_FAILED | Answer.NOTHING_RAN:
+                return f"{who} failed (exit {one.exit_code})"
             case Answer.TIMED_OUT:
                 return f"{who} timed out"
         return f"{who} failed"
@@ -431,16 +432,28 @@ class _View:
         ran = [one for one in self.reported if one.answer is not Answer.NOTHING_RAN and not one.foreign]
         if not ran or not detail.tasks:
             return ""
-        saved = sum(one.saved or 0 for one in ran)
-        lines = [f"**Insights:** the cache saved {duration(saved)} of work"] if saved >= 1 else []
+        told = " · ".join(self._figures(ran))
+        lines = [f"**Insights:** {told}"] if told else []
         if self.against:
             fixed = dict.fromkeys(name for one in ran for name in one.fixed if name not in self.totals.ids)
-            unknown = self.totals.failed - len(self.new) - len(self.known)
-            failed = len(self.new), len(self.known), max(0, unknown)
+            unknown = self.totals.failed - len(self.new) - len(self.known) - len(self.flaky)
+            failed = len(self.new), len(self.known), max(0, unknown), len(self.flaky)
             lines.append(figures.against(_name(self.against), failed, tuple(fixed), _name, detail.names))
         elif self.totals.failed and self.place.scope.pull_request:
             lines.append("No baseline yet on the destination branch")
         return "\n\n".join(lines)
+
+    def _figures(self, ran: Sequence[StepReport]) -> Iterator[str]:
+        """What the steps took together, each in a few words."""
+        cached = sum(one.cached for one in ran)
+        if cached and self.totals.failed:  # else the first line says it
+            yield f"{cached:,} of {count(sum(one.total for one in ran), 'task')} from the cache"
+        saved = sum(one.saved or 0 for one in ran)
+        if saved >= 1:
+            yield f"the cache saved {duration(saved)} of work"
+        slowest = max(ran, key=lambda one: one.seconds or 0)
+        if len(ran) > 1 and self.totals.failed and slowest.seconds and slowest.seconds >= 1:
+            yield f"slowest step: {self.show(slowest, _name)} {duration(slowest.seconds)}"
 
     def _table(self, steps: Sequence[StepReport], detail: _Detail) -> str:
         """A row for each step."""
@@ -518,6 +531,9 @@ class _View:
             *([f"step {_name(one.name)}"] if one and one.name else []),
             *([time] if time else []),
         ]
+        final = self.steps.final
+        if final and not one and (page := logs.page(final.logs, final.link)):
+            parts.insert(-1 if time else len(parts), f"of all steps: {page}")
         return " · ".join(parts)
 
 

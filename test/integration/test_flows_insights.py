@@ -159,6 +159,34 @@ def test_an_absolute_path_is_what_it_says(step: Step) -> None:
     assert [one for one in annotated(step) if "load.ts" in one[0]] == [("src/load.ts", 2, "wrong")]
 
 
+def test_a_path_of_the_project_without_a_record(step: Step) -> None:
+    """Without a record a path is followed from the project's folder by Nx's graph, also where many projects have it."""
+    orders(step)
+    output = eslint_output(step)
+    names = ("packages/domain/src/index.ts", "src/index.ts", "apps/orders-api/src/index.ts")
+    files(step, *names)
+    output.write_text("src/index.ts(3,14): error TS2322: Type 'string' is not assignable to type 'number'.\n")
+    step.again(BITBUCKET_EXIT_CODE="1", BITBUCKET_BUILD_NUMBER="418")
+    assert not [path for path, _, _ in annotated(step) if path in names]
+    graph = step.clone / ".nx/workspace-data/project-graph.json"
+    graph.parent.mkdir(parents=True, exist_ok=True)
+    graph.write_text('{"nodes":{"@orders/domain":{"data":{"root":"packages/domain"}}}}')
+    step.again(BITBUCKET_EXIT_CODE="1", BITBUCKET_BUILD_NUMBER="419")
+    assert [(path, line) for path, line, _ in annotated(step) if path in names] == [(names[0], 3)]
+
+
+def test_no_log_is_packed_twice(step: Step) -> None:
+    """Where two sources tell of a task its log is in the page once."""
+    orders(step)
+    document = json.loads((step.clone / ".nx-report/report.json").read_text())
+    page = (step.clone / ".nx-report/report.html").read_text()
+    found = re.search(r'id="places">([^<]*)<', page)
+    assert found
+    places = json.loads(found[1])
+    used = {task["log"]["id"] for task in document["tasks"] if task.get("log")}
+    assert {number for number, place in enumerate(places) if place and place[2]} == used
+
+
 def test_a_secret_that_the_recorder_masked_comes_from_nowhere_else(step: Step) -> None:
     """Where there is a record, no output is taken from Nx's cache: it has what the recorder has left out."""
     step.run(ORDERS, ("03",))
@@ -462,3 +490,10 @@ def test_wrong_settings(step: Step, wrong: dict[str, str]) -> None:
     assert ran.code == 2
     assert f"Correct: {next(iter(wrong))}: " in ran.log
     assert step.all_calls() == []
+
+
+def test_one_place_for_the_page(step: Step) -> None:
+    """REPORT_URL and UPLOAD together are a mistake: the page is linked at one place."""
+    ran = step.run(runs=FAILING, REPORT_URL="https://ci.example.com/{build}.html", UPLOAD="downloads")
+    assert ran.code == 2
+    assert "REPORT_URL and UPLOAD both say where readers get the page: set one of them" in ran.log

@@ -71,7 +71,7 @@ def states(step: Step) -> list[str]:
 def headings(step: Step) -> list[str]:
     """The sections of the only comment, each as its first line without the link of the step."""
     (body,) = step.comments
-    found = [part.partition("\n")[0] for part in body.split("\n\n")[1:] if part.startswith("**")]
+    found = [part.partition("\n")[0] for part in body.split("\n\n")[1:] if re.match(r"\*\*(?!Insights)", part)]
     return [re.sub(r" · \[step\].*", "", heading) for heading in found]
 
 
@@ -1198,6 +1198,40 @@ def test_final_with_artifacts(step: Step) -> None:
     assert A.strip("{}") not in re.sub(r"\(https?://[^)]*\)", "", step.comments[0])
     assert "42 !== 41" in step.comments[0]
     assert status(step) == "FAILED"
+
+
+def test_final_leaves_page_and_variables_of_all_steps(step: Step) -> None:
+    """The page that `final` writes is linked as that of all steps, and later steps get the result of them all."""
+    last = artifacts(step, ("24.0.6-failing", A), ("24.0.6-passing", B))
+    ran = last.again(STAGE="final", BITBUCKET_EXIT_CODE="0")
+    page = last.environ["BITBUCKET_STEP_UUID"].strip("{}")
+    assert re.search(
+        rf"of all steps: \[download all logs \(HTML\)\]\(https://\S+{page}\S+/artifacts\)", step.comments[0]
+    )
+    assert "NX_REPORT_RESULT='tasks-failed'" in (last.clone / ".nx-report/outputs.env").read_text()
+    assert ran.log.rsplit("\n\n", 1)[1].startswith("✗ Nx: 1 of ")
+
+
+def test_final_with_a_page_that_is_published(step: Step) -> None:
+    """With REPORT_URL the page of all steps is linked where the user publishes it."""
+    last = artifacts(step, ("24.0.6-failing", A), ("24.0.6-passing", B))
+    last.again(STAGE="final", BITBUCKET_EXIT_CODE="0", REPORT_URL="https://ci.example.com/{build}.html")
+    assert "of all steps: [all logs](https://ci.example.com/417.html)" in step.comments[0]
+
+
+def test_final_uploads_its_page(step: Step) -> None:
+    """With UPLOAD the page of `final` goes to the Downloads too."""
+    sandbox = step.sandbox
+    scopes = ("read:repository:bitbucket", "write:repository:bitbucket", "read:pullrequest:bitbucket")
+    sandbox.state.add_api_token(sandbox.author, "up@acme.example", "uploading-token", scopes)
+    step.environ |= {"ATLASSIAN_ACCOUNT_EMAIL": "up@acme.example", "ATLASSIAN_API_TOKEN": "uploading-token"}
+    last = artifacts(step, ("24.0.6-failing", A), ("24.0.6-passing", B))
+    last.again(STAGE="final", BITBUCKET_EXIT_CODE="0", UPLOAD="downloads")
+    (name,) = (name for name in sandbox.repository.downloads if name.endswith(".html"))
+    assert (
+        f"of all steps: [download all logs (HTML)](https://bitbucket.org/acme/shop/downloads/{name})"
+        in step.comments[0]
+    )
 
 
 @pytest.mark.parametrize("stage", ["report", "start", None])

@@ -108,6 +108,15 @@ def test_new_known_and_fixed() -> None:
     )
 
 
+def test_a_flaky_task_is_not_new() -> None:
+    """What fails here alone and is flaky says nothing about the change; on the destination branch too it is known."""
+    runs = read("nx test\n  cart:test failure flaky\n  web:test failure flaky\n  api:test failure")
+    known = Baseline("main", "0c5d2e7f9a1b", frozenset({"web:test"}), complete=True)
+    found = insights(summarise(runs, "1"), compared=known).comparison
+    assert found is not None
+    assert (found.new, found.known, found.flaky) == (("api:test",), ("web:test",), ("cart:test",))
+
+
 def test_incomplete_baseline() -> None:
     """Where the record does not name all that failed there, what it does not name may be new or not."""
     found = compare(HERE, Baseline("main", "0c5d2e7f9a1b", frozenset({"web:test"}), complete=False))

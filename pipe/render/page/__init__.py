@@ -24,8 +24,10 @@ _NOTICE = 1000  # bytes of the notice that something is left out, and of the las
 # https://github.com/IonicaBizau/anser, in the folder of that name with its licence.
 ANSER = "2.3.5"
 _SCRIPTS = (
-    "report.js", "rows.js", "unpack.js", "table.js", "timeline.js", "log.js", "search.js", "page.js",
+    "report.js", "letters.js", "rows.js", "unpack.js", "table.js", "timeline.js", "problems.js", "log.js", "search.js",
+    "page.js",
 )  # fmt: skip
+_WORKER = ("letters.js", "worker.js", "worker-rows.js", "worker-problems.js", "worker-search.js")
 _POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; worker-src blob:; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -77,9 +79,11 @@ def _head(document: Mapping[str, Any], packed: Packed, script: str) -> str:
     """The page up to its data."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - a tenth of a second that only the page needs
 
-    from pipe.render.page.overview import values  # noqa: PLC0415
+    from pipe.render.page.overview import spelled, values  # noqa: PLC0415
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=spelled
+    )
     css = _text("page.css")
     told = values(document, packed.left_out, len(packed.shortened))
     template = environment.from_string(_text("page.html.j2"))
@@ -90,7 +94,8 @@ def _worker() -> str:
     """The worker's code: Anser, which comes as a module of Node, and ours."""
     licence = _text("anser/LICENSE").replace("*/", "")
     anser = _text("anser/index.js")
-    return f"/* anser {ANSER}\n\n{licence}*/\nconst module = {{}};\n{anser}\n{_text('worker.js')}"
+    ours = "".join(map(_text, _WORKER))
+    return f"/* anser {ANSER}\n\n{licence}*/\nconst module = {{}};\n{anser}\n{ours}"
 
 
 def _element(kind: str, name: str, text: str) -> str:

@@ -1,28 +1,33 @@
 /* One task: what is known of it, and its log. */
 "use strict";
 
+const UNWRAPPED = 1000; // columns of a row where lines are not wrapped: a longer line takes several all the same
 let current = null; // the task that is shown, null while the overview is
-let line = 0; // the line that the address names
+let visits = 0; // counts what was asked to be shown: an answer to an older one comes too late
+let line = 0; // the line that is marked: that of the address, or else the first one that says why the task failed
+let wrapped = false;
+let columns = UNWRAPPED; // of a row of the log that is shown
 const log = new Rows($("log"), 20, async (from, to) => {
   const task = current;
-  const rows = await ask("rows", { log: task.log.id, from, to });
+  const rows = await ask("rows", { log: task.log.id, columns, from, to });
   return rows.map(row => logRow(task, row));
 });
 
-function logRow(task, { row, line: at, begins, spans }) {
-  const marked = at === line;
-  const label = begins ? { "aria-label": `Line ${at}` } : { "aria-hidden": "true" };
-  const link = { class: "at", tabindex: "-1", href: place(task, at), ...label };
-  const gutter = make("a", link, begins ? String(at) : "↳");
-  const text = make("span", { class: "text" }, ...spans.map(coloured));
-  const attributes = { class: marked ? "row marked" : "row", "data-row": row, "aria-current": marked ? "true" : null };
-  return make("div", attributes, gutter, text);
+function logRow(task, { row, at, line: of, begins, spans }) {
+  const told = telling.has(of);
+  const label = begins ? { "aria-label": `Line ${of}${told ? ", tells what is wrong" : ""}` } : { "aria-hidden": "true" };
+  const gutter = make("a", { class: "at", tabindex: "-1", href: place(task, of), ...label }, begins ? String(of) : "↳");
+  const text = make("span", { class: "text" }, ...spans.flatMap(coloured));
+  const marked = of === line;
+  const names = ["row", marked && "marked", told && "telling"].filter(Boolean).join(" ");
+  const data = { "data-row": row, "data-at": at, "data-begins": begins ? "" : null };
+  return make("div", { class: names, ...data, "aria-current": marked ? "true" : null }, gutter, text);
 }
 
 /* A part of a row. A ground of its own decides what stands out on it; a colour on the page's ground is made to. */
 function coloured([content, classes, front, back]) {
-  if (!classes && !front && !back) return content;
-  const part = make("span", { class: classes || null }, content);
+  if (!classes && !front && !back) return asPrinted(content);
+  const part = make("span", { class: classes || null }, ...asPrinted(content));
   const values = colour => colour.split(",").map(Number);
   if (back) {
     part.style.backgroundColor = `rgb(${back})`;
@@ -71,43 +76,24 @@ function dependencies(task) {
   return known.length > 20 ? [...links, ` and ${number(known.length - 20)} more`] : links;
 }
 
-function showProblems({ problems, moreProblems }) {
-  const list = (problems ?? []).map(problem => {
-    const where = problem.line ? [problem.path, problem.line, problem.column].filter(Boolean) : [problem.path];
-    const rule = [problem.tool, problem.rule].filter(Boolean).join(" ");
-    return make("li", null,
-      make("code", null, where.join(":")), " ",
-      make("span", { class: `severity ${problem.severity}` }, problem.severity), ` ${problem.message} `,
-      make("span", { class: "quiet" }, rule));
-  });
-  if (moreProblems) list.push(make("li", { class: "quiet" }, `and ${number(moreProblems)} more`));
-  $("problems").hidden = !list.length;
-  $("problems-title").textContent = `${several((problems ?? []).length + (moreProblems ?? 0), "problem")} in files`;
-  $("problem-list").replaceChildren(...list);
-}
-
 /* Show a task and its log: at a line, or else where a failed one says why. `column` is told where a line is long. */
 async function show(task, at, column) {
   const same = current === task;
+  if (!current) {
+    left = { top: scrollY, focused: document.activeElement };
+    scrollTo(0, 0);
+  }
   [current, line] = [task, at];
   document.body.classList.add("reading");
-  $("overview").hidden = true;
+  $("overview").setAttribute("inert", "");
   $("task").hidden = false;
-  document.title = `${task.id} · ${report.report?.title ?? "Nx"}`;
   const there = task.log && places[task.log.id];
-  if (!same) {
-    $("task-id").textContent = task.id;
-    $("task-state").replaceChildren(stateOf(task), ...badges(task));
-    $("task-facts").replaceChildren(...facts(task));
-    $("task-dependencies").replaceChildren(...dependencies(task));
-    showProblems(task);
-    $("log").setAttribute("aria-label", `Log of ${task.id}`);
-    log.set(0);
-  }
-  $("log").hidden = $("copy-log").hidden = !there;
+  if (!same) showFacts(task);
+  $("log").hidden = $("log-tools").hidden = !there;
   if (!same && !document.activeElement?.closest(".bar, #found")) {
     $(there ? "log" : "task-id").focus({ preventScroll: true });
   }
+  visits++;
   if (there) await showLog(task, at, column);
   else if (!task.log) tell("No output of this task was recorded.");
   else {
@@ -116,21 +102,98 @@ async function show(task, at, column) {
   }
 }
 
+function showFacts(task) {
+  document.title = `${spelled(task.id)} · ${report.report?.title ?? "Nx"}`;
+  $("task-id").textContent = spelled(task.id);
+  $("task-state").replaceChildren(stateOf(task), ...badges(task));
+  $("task-facts").replaceChildren(...facts(task));
+  $("task-dependencies").replaceChildren(...dependencies(task));
+  showProblems(task, NOWHERE);
+  $("log").setAttribute("aria-label", `Log of ${spelled(task.id)}`);
+  log.set(0);
+}
+
 async function showLog(task, at, column) {
+  const own = visits;
   tell("Unpacking the log …");
-  const find = at || task.status !== "failure" ? null : task.telling?.find(text => text.trim().length > 3);
   try {
-    const opened = await ask("open", { log: task.log.id, line: at, column, find });
-    if (current !== task) return;
+    const found = await locateProblems(task);
+    if (own !== visits) return;
+    if (found !== marks) showProblems(task, found);
+    const why = task.status === "failure" && found.stops[0];
+    const wanted = at ? { line: at, column } : why || { line: 0 };
+    line = wanted.line;
+    showStop();
+    const opened = await layOut(task, wanted, Math.floor(log.seen / 3));
     const lost = `This log has no line ${number(at)}: it ends with line ${number(opened.lines)}.`;
+    if (own !== visits) return;
     tell(at > opened.lines ? lost : "");
-    await log.set(opened.rows, opened.row, true);
+    log.box.scrollIntoView({ block: "nearest" });
   } catch (error) {
-    if (current === task) tell(`${error.message} The log is in this file all the same, and in the step's own log.`);
+    if (own === visits) tell(`${error.message} The log is in this file all the same, and in the step's own log.`);
   }
 }
 
 function tell(text) {
   $("log-note").textContent = text;
   $("log-note").hidden = !text;
+}
+
+/* --- its rows: as wide as a line, or as the box where lines are wrapped --- */
+
+let laid = Promise.resolve(); // once the log is laid out, and drawn
+
+/* Lay the log out in rows; the one that shows the wanted place stands so many rows below the top. */
+function layOut(task, wanted, above) {
+  const wide = fitting(task);
+  const opening = ask("open", { log: task.log.id, columns: wide, ...wanted }).then(async opened => {
+    if (current === task) {
+      columns = wide;
+      await log.set(opened.rows, opened.row, above);
+    }
+    return opened;
+  });
+  laid = opening.catch(() => {});
+  return opening;
+}
+
+/* How many columns a row of a task's log has. */
+function fitting(task) {
+  if (!wrapped) return UNWRAPPED;
+  const letters = make("span", null, "0".repeat(100));
+  const gutter = make("span", { class: "at" }, String(task.log.lines));
+  const text = make("span", { class: "text" }, letters);
+  const row = make("div", { class: "row" }, gutter, text);
+  log.box.append(row);
+  const wide = letters.offsetWidth;
+  const room = log.box.clientWidth - gutter.offsetWidth - (text.offsetWidth - wide);
+  row.remove();
+  return Math.max(10, Math.floor((room / wide) * 100));
+}
+
+/* Lay the log out anew where another width asks for it; the marked line stays where it is, or else what is at the top. */
+async function refit() {
+  await laid;
+  if (!current || !log.count || fitting(current) === columns) return;
+  const { first, seen } = log;
+  const inView = [...log.rows.children].filter(row => row.dataset.row >= first && row.dataset.row < first + seen);
+  const kept = inView.find(row => row.matches(".marked")) ?? inView[0] ?? log.rows.lastChild;
+  await layOut(current, { at: Number(kept.dataset.at) }, Math.max(0, kept.dataset.row - first));
+}
+
+function wrap() {
+  wrapped = !wrapped;
+  $("wrap").setAttribute("aria-pressed", wrapped);
+  log.box.scrollLeft = 0;
+  refit();
+}
+
+/* What is copied of several rows are the lines as they were printed, wherever these are wrapped. */
+function copyRows(event) {
+  const rows = [...getSelection().getRangeAt(0).cloneContents().querySelectorAll(".row")];
+  if (!rows.length) return;
+  const text = row => row.querySelector(".text")?.textContent ?? "";
+  const copied = rows.map((row, at) => (at && "begins" in row.dataset ? "\n" : "") + text(row)).join("");
+  event.clipboardData.setData("text/plain", copied);
+  event.preventDefault();
 }

@@ -5,6 +5,7 @@ The document is what report.json holds. Whatever is missing in it or null is not
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +33,11 @@ _RUN_WORDS = {
     "NOT_STARTED": ("other", "… not started"),
     "IN_PROGRESS": ("other", "… running"),
 }
+# Characters that are not seen, or that turn round what is beside them (report.js has the same).
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
 _COMPARED = {"new": "new failure", "known": "fails on the destination branch too", "fixed": "fixed"}
 
 
@@ -77,6 +83,11 @@ def values(document: Json, left_out: int, shortened: int) -> dict[str, Any]:
 def href(task: str, run: int | None = None) -> str:
     """The link to a task on the page; `run` counts from 0 and is told from the second on."""
     return f"#task={quote(task, safe=':@/', errors='replace')}" + (f"&run={run + 1}" if run else "")
+
+
+def spelled(value: object) -> object:
+    """A text with each character that is not seen shown by its name: two names that differ in one look different."""
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value) if type(value) is str else value
 
 
 def web(url: object) -> str | None:

@@ -22,7 +22,7 @@ function route() {
   aim = 0;
   $("lost").hidden = true;
   if (wanted.task === undefined) {
-    if ($("overview").hidden) overview();
+    if (current) overview();
     return;
   }
   const named = byId.get(wanted.task) ?? [];
@@ -33,21 +33,36 @@ function route() {
     return;
   }
   overview();
-  $("lost").textContent = `This report has no task ${wanted.task}.`;
+  $("lost").textContent = `This report has no task ${spelled(wanted.task)}.`;
   $("lost").hidden = false;
 }
 
+let aim = 0; // the column to go to, for a line that takes several rows
+
+/* Go to a task, or to a line of its log. From one log to the next or within it, it takes no step more to go back. */
+function go(task, to, column) {
+  const address = place(task, to);
+  aim = column;
+  if (location.hash === address) route();
+  else if (current) location.replace(address);
+  else location.hash = address;
+}
+
 const title = document.title;
+let left = { top: 0, focused: null }; // where the overview was when a task was opened
 
 function overview() {
   current = null;
+  visits++;
   log.set(0);
   document.body.classList.remove("reading");
-  $("overview").hidden = false;
+  $("overview").removeAttribute("inert");
   $("task").hidden = true;
   document.title = title;
-  table.show(true);
+  table.show();
   timeline.draw();
+  scrollTo(0, left.top);
+  left.focused?.focus({ preventScroll: true });
 }
 
 /* --- copying --- */
@@ -63,9 +78,9 @@ async function copy(text, button) {
     document.execCommand("copy");
     area.remove();
   }
-  const before = button.textContent;
+  button.dataset.label ??= button.textContent;
   button.textContent = "Copied";
-  setTimeout(() => { button.textContent = before; }, 1500);
+  setTimeout(() => { button.textContent = button.dataset.label; }, 1500);
 }
 
 /* --- the theme: the system's, until the switch says otherwise --- */
@@ -103,10 +118,14 @@ const KEYS = {
   j: () => move(1),
   k: () => move(-1),
   n: () => choose(chosen + 1),
-  N: () => choose(chosen - 1),
+  N: () => choose(Math.max(chosen, 0) - 1),
+  e: () => jump(1),
+  E: () => jump(-1),
+  w: () => current && wrap(),
   "?": () => $("help").showModal(),
   Escape: () => {
-    if ($("search").value) {
+    if (document.activeElement === $("name")) leaveName();
+    else if ($("search").value) {
       $("search").value = "";
       lookNow();
     } else if (current) location.hash = "";
@@ -118,7 +137,7 @@ function key(event) {
   const at = event.target instanceof Element ? event.target : document.body;
   const field = at.closest("input");
   const arrow = at.closest("#task-rows") && { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (field === $("search") && event.key === "Enter") choose(chosen + (event.shiftKey ? -1 : 1));
+  if (field === $("search") && event.key === "Enter") KEYS[event.shiftKey ? "N" : "n"]();
   else if (arrow) move(arrow);
   else if (KEYS[event.key] && (!field || event.key === "Escape")) KEYS[event.key]();
   else return;
@@ -144,11 +163,16 @@ function listen() {
     event.preventDefault();
     choose(Number(link.dataset.hit));
   });
+  on("next-error", "click", KEYS.e);
+  on("previous-error", "click", KEYS.E);
+  on("wrap", "click", wrap);
+  on("log", "copy", copyRows);
   on("copy-link", "click", () => copy(location.href, $("copy-link")));
   on("copy-log", "click", async () => copy(await ask("text", { log: current.log.id }), $("copy-log")));
   on("theme", "click", turn);
   on("open-help", "click", KEYS["?"]);
   on("close-help", "click", () => $("help").close());
+  new ResizeObserver(refit).observe(log.box);
   new MutationObserver(mark).observe(log.rows, { childList: true });
 }
 

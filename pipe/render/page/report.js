@@ -1,18 +1,38 @@
-/* The page's own script is these files, one after the other: report, rows, unpack, table, timeline, log, search, page.
+/* The page's own script is these files, one after the other: report, letters, rows, unpack, table, timeline, problems, log,
+   search, page.
    The overview stands in the page already; they add what needs a script. Whatever comes from the report becomes a text
    node or the value of an attribute, never markup. This one has the report, and the words for what is in it. */
 "use strict";
 
 const $ = id => document.getElementById(id);
 
-/* An element with its attributes, those that are null left out, and its children. */
+/* Characters that are not seen, or that turn round what is beside them: each is shown by its name (as overview.py does). */
+const UNSEEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+const nameOf = letter => `U+${letter.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+const spelled = text => text.replace(UNSEEN, letter => `⟨${nameOf(letter)}⟩`);
+
+/* An element with its attributes, those that are null left out, and its children; a text among these is spelled. */
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value !== null) element.setAttribute(name, value);
   }
-  element.append(...children.filter(child => child !== null && child !== ""));
+  const wanted = children.filter(child => child !== null && child !== "");
+  element.append(...wanted.map(child => (typeof child === "string" ? spelled(child) : child)));
   return element;
+}
+
+/* The nodes of a text that stays as it is for who copies it: the names of such characters are shown by the styles. */
+function asPrinted(text) {
+  const nodes = [];
+  let from = 0;
+  for (const { 0: letter, index } of text.matchAll(UNSEEN)) {
+    const named = make("span", { class: "named", "data-name": nameOf(letter) });
+    named.textContent = letter;
+    nodes.push(document.createTextNode(text.slice(from, index)), named);
+    from = index + letter.length;
+  }
+  return [...nodes, document.createTextNode(text.slice(from))];
 }
 
 const number = value => value.toLocaleString("en");

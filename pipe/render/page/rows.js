@@ -4,10 +4,11 @@
 const MOST = 8e6; // pixels: browsers know no taller elements, so that of more rows one pixel stands for several
 
 class Rows {
-  /* `height` is a row's in pixels, as in page.css; `draw(from, to)` gives the elements of rows, at once or later. */
-  constructor(box, height, draw) {
+  /* `height` is a row's in pixels, as in page.css; `draw(from, to)` gives the elements of rows, at once or later; `role` is
+     that of all rows together. */
+  constructor(box, height, draw, role = null) {
     Object.assign(this, { box, height, draw, count: 0, from: 0, to: 0, asked: 0 });
-    this.rows = make("div", { class: "rows", role: box.getAttribute("role") === "table" ? "rowgroup" : null });
+    this.rows = make("div", { class: "rows", role });
     this.space = make("div", { class: "space" }, this.rows);
     box.append(this.space);
     box.addEventListener("scroll", () => this.show(), { passive: true });
@@ -22,25 +23,40 @@ class Rows {
     return Math.round((scrollTop / (MOST - clientHeight)) * (this.count - this.seen + 1));
   }
 
-  async set(count, row = 0, middle = false) {
+  /* More rows have come. */
+  grow(count) {
+    this.count = count;
+    this.space.style.height = `${Math.min(MOST, count * this.height)}px`;
+    return this.show();
+  }
+
+  /* Show other rows, one of them so many rows below the top. */
+  async set(count, row = 0, above = 0) {
     this.count = count;
     this.space.style.height = `${Math.min(MOST, count * this.height)}px`;
     this.rows.replaceChildren();
     this.to = this.from = 0;
-    this.goTo(row, middle);
+    this.goTo(row, above);
     await this.show(true);
   }
 
-  /* Scroll so that a row stands near the middle, or else no more than is needed to see it. */
-  goTo(row, middle = false) {
-    const { first, seen } = this;
-    if (!middle && row >= first && row < first + seen - 2) return;
-    const top = Math.max(0, row - (middle ? Math.floor(seen / 3) : row < first ? 0 : seen - 3));
+  /* Scroll so that a row stands so many rows below the top. */
+  goTo(row, above) {
+    const { seen } = this;
+    const top = Math.max(0, row - above);
     const part = top / (this.count - seen + 1);
     this.box.scrollTop = this.scaled ? part * (MOST - this.box.clientHeight) : top * this.height;
   }
 
+  /* Scroll no more than is needed to see a row. */
+  reveal(row) {
+    const { first, seen } = this;
+    if (row < first) this.goTo(row, 0);
+    else if (row >= first + seen - 2) this.goTo(row, seen - 3);
+  }
+
   async show(anew = false) {
+    if (this.box.closest("[inert]")) return;
     const { first, seen } = this;
     const last = Math.min(this.count, first + seen);
     if (this.count && !anew && !this.scaled && first >= this.from && last <= this.to) return;

@@ -1,13 +1,13 @@
 /* Searching all logs: the lines that hold a text, as the worker finds them. */
 "use strict";
 
-const SHORTEST = 2; // letters of what is searched for
 let search = 0; // the number of the search, which its hits carry
 let searched = "";
 let found = []; // the hits that are told one by one
+let listed = []; // what the list has in its rows: hits, and before those of a log its task
 let chosen = -1; // the one of them that is shown
-let aim = 0; // the column of that one, for a line that takes several rows
 let timer = 0;
+const list = new Rows($("hits"), 24, (from, to) => listed.slice(from, to).map((each, at) => foundRow(each, from + at)), "list");
 
 /* Search once the typing pauses. */
 function look() {
@@ -19,16 +19,15 @@ function look() {
 async function lookNow() {
   clearTimeout(timer);
   const text = $("search").value;
-  const enough = text.length >= SHORTEST;
-  [searched, found, chosen] = [text, [], -1];
+  [searched, found, listed, chosen] = [text, [], [], -1];
   const asked = ++search;
-  $("hits").replaceChildren();
   $("found-at").textContent = "";
-  $("found").hidden = !enough;
+  $("found").hidden = !text;
+  list.set(0);
   mark();
   try {
     await start();
-    if (asked === search) worker.postMessage({ search: asked, text: enough ? text : "" });
+    if (asked === search) worker.postMessage({ search: asked, text });
   } catch (error) {
     $("found-count").textContent = error.message;
   }
@@ -37,21 +36,26 @@ async function lookNow() {
 /* Take what the worker has found so far: some hits, and how many there are. */
 function hits({ search: number_, hits: more, lines, logs, done }) {
   if (number_ !== search) return;
-  const list = document.createDocumentFragment();
   for (const hit of more) {
     const task = ofLog.get(hit.log);
-    if (!task) continue;
-    if (found.at(-1)?.task !== task) list.append(make("li", { class: "of" }, stateOf(task), ` ${task.id}`));
-    list.append(make("li", null, hitLink(task, hit, found.length)));
-    found.push({ ...hit, task });
+    if (found.at(-1)?.task !== task) listed.push({ task });
+    found.push({ ...hit, task, row: listed.length });
+    listed.push({ task, index: found.length - 1 });
   }
-  $("hits").append(list);
+  list.grow(listed.length);
   $("found-count").textContent = done ? total(lines, logs) : `${counted(lines, logs)} so far …`;
+}
+
+function foundRow({ task, index }, row) {
+  const attributes = { role: "listitem", "aria-setsize": listed.length, "aria-posinset": row + 1, "data-row": row };
+  if (index === undefined) return make("div", { class: "row of", ...attributes }, stateOf(task), ` ${task.id}`);
+  return make("div", { class: "row", ...attributes }, hitLink(task, found[index], index));
 }
 
 function hitLink(task, { line: at, text, at: from, cut }, index) {
   const to = from + searched.length;
-  return make("a", { href: place(task, at), "data-hit": index },
+  const attributes = { href: place(task, at), "data-hit": index, "aria-current": index === chosen ? "true" : null };
+  return make("a", attributes,
     make("span", { class: "at" }, number(at)), cut ? "…" : "",
     text.slice(0, from), make("mark", null, text.slice(from, to)), text.slice(to));
 }
@@ -60,42 +64,62 @@ const counted = (lines, logs) => `${several(lines, "line")} in ${several(logs, "
 
 function total(lines, logs) {
   const missing = tasks.filter(task => task.log && !places[task.log.id]).length;
-  const listed = lines > found.length ? `, the first ${number(found.length)} listed` : "";
+  const first = lines > found.length ? `, the first ${number(found.length)} listed` : "";
   const without = missing ? `; ${several(missing, "log")} left out of this file` : "";
-  return (lines ? counted(lines, logs) + listed : `“${searched}” is in no log`) + without;
+  return (lines ? counted(lines, logs) + first : `“${searched}” is in no log`) + without;
 }
 
 /* Go to one of the hits, round and round. */
 function choose(at) {
   if (!found.length) return;
-  $("hits").querySelector("[aria-current]")?.removeAttribute("aria-current");
   chosen = (at + found.length) % found.length;
-  const link = $("hits").querySelector(`[data-hit="${chosen}"]`);
-  link.setAttribute("aria-current", "true");
-  link.scrollIntoView({ block: "nearest" });
+  const { task, line: to, column, row } = found[chosen];
+  list.reveal(row);
+  list.show(true);
   $("found-at").textContent = `${number(chosen + 1)} of ${number(found.length)}`;
-  const { task, line: to, column } = found[chosen];
-  aim = column;
-  if (location.hash === place(task, to)) route();
-  else location.hash = place(task, to);
+  go(task, to, column);
 }
 
 /* Mark what is searched for in the rows of the log; the text itself stays as it is. */
 function mark() {
   if (!CSS.highlights) return;
   const ranges = [];
-  const needle = searched.toLowerCase();
-  for (const row of needle.length < SHORTEST ? [] : $("log").querySelectorAll(".text")) {
-    const text = row.textContent.toLowerCase();
+  const needle = lower(searched);
+  for (const parts of needle ? linesShown() : []) {
+    const text = lower(parts.map(part => part.textContent).join(""));
     let at = text.indexOf(needle);
     for (; at >= 0 && ranges.length < 2000; at = text.indexOf(needle, at + needle.length)) {
-      const range = new Range();
-      range.setStart(...point(row, at));
-      range.setEnd(...point(row, at + needle.length));
-      ranges.push(range);
+      ranges.push(...rangesOf(parts, at, at + needle.length));
     }
   }
   CSS.highlights.set("found", new Highlight(...ranges));
+}
+
+/* The texts of the rows that each line of the log takes, as far as they are shown. */
+function linesShown() {
+  const lines = [];
+  for (const row of log.rows.children) {
+    if (!lines.length || "begins" in row.dataset) lines.push([]);
+    lines.at(-1).push(row.lastChild);
+  }
+  return lines;
+}
+
+/* From one letter of a line to another: a range in each of its rows that has some of them. */
+function rangesOf(parts, from, to) {
+  const ranges = [];
+  let begins = 0;
+  for (const part of parts) {
+    const ends = begins + part.textContent.length;
+    if (from < ends && to > begins) {
+      const range = new Range();
+      range.setStart(...point(part, Math.max(from, begins) - begins));
+      range.setEnd(...point(part, Math.min(to, ends) - begins));
+      ranges.push(range);
+    }
+    begins = ends;
+  }
+  return ranges;
 }
 
 /* The text node and the place in it that is so many characters into an element. */

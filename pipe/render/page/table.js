@@ -21,7 +21,7 @@ const ORDERS = {
 let filter = "all";
 let shown = []; // the tasks of the table, in its order
 const table = new Rows($("task-rows"), 32, (from, to) =>
-  shown.slice(from, to).map((task, at) => taskRow(task, from + at)));
+  shown.slice(from, to).map((task, at) => taskRow(task, from + at)), "rowgroup");
 
 function taskRow(task, row) {
   const cell = (name, ...content) => make("span", { role: "cell", class: name }, ...content);
@@ -47,6 +47,13 @@ function select() {
   table.set(shown.length);
 }
 
+/* Show all names again; leave the field where it does already. */
+function leaveName() {
+  if (!$("name").value) $("name").blur();
+  $("name").value = "";
+  select();
+}
+
 function showTable() {
   for (const [key, [label, wanted]] of Object.entries(FILTERS)) {
     const count = tasks.filter(wanted).length;
@@ -69,10 +76,10 @@ function move(by) {
   const at = current ? shown.indexOf(current) : focused ? Number(focused.dataset.row) : -1;
   const next = Math.max(0, Math.min(shown.length - 1, at + by));
   if (current) {
-    location.hash = place(shown[next]);
+    go(shown[next]);
     return;
   }
-  table.goTo(next);
+  table.reveal(next);
   table.show(true);
   table.focus(next);
   $("tasks").scrollIntoView({ block: "nearest" });

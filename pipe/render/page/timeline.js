@@ -17,13 +17,13 @@ class Timeline {
     this.tasks = tasks.filter(task => task.seconds !== null);
     this.tasks.sort((one, other) => one.from - other.from || other.seconds - one.seconds);
     this.seconds = this.tasks.reduce((end, task) => Math.max(end, task.to - begin), 0.001);
-    const ends = [];
+    this.lanes = []; // the tasks of each, one after the other
     for (const task of this.tasks) {
-      const free = ends.findIndex(end => end <= task.from + 0.0005);
-      task.lane = free < 0 ? ends.length : free;
-      ends[task.lane] = task.to;
+      const free = this.lanes.findIndex(lane => lane.at(-1).to <= task.from + 0.0005);
+      task.lane = free < 0 ? this.lanes.length : free;
+      (this.lanes[task.lane] ??= []).push(task);
     }
-    this.height = AXIS + ends.length * LANE;
+    this.height = AXIS + this.lanes.length * LANE;
   }
 
   show() {
@@ -57,15 +57,38 @@ class Timeline {
     this.space.style.height = `${this.height}px`;
   }
 
+  /* What is in view, in pixels. The box is asked once: asking for each task would take most of the time of drawing. */
+  look() {
+    const { clientWidth: width, clientHeight, scrollLeft: left, scrollTop: top } = this.box;
+    this.view = { left, top, width, height: Math.min(clientHeight, this.height), all: width * this.zoom - 2 };
+  }
+
   /* Where a moment, in seconds since the first task, and a task's ends are on the canvas, in pixels. */
-  x(seconds) { return (seconds / this.seconds) * (this.box.clientWidth * this.zoom - 2) - this.box.scrollLeft; }
+  x(seconds) { return (seconds / this.seconds) * this.view.all - this.view.left; }
   ends(task) { return [this.x(task.from - begin), this.x(task.to - begin)]; }
 
   draw() {
-    const { box, canvas } = this;
-    if (this.section.hidden || !box.clientWidth) return;
+    if (this.section.hidden || this.box.closest("[inert]")) return;
     this.size();
-    const [width, height] = [box.clientWidth, Math.min(box.clientHeight, this.height)];
+    this.look();
+    const { width, height, top } = this.view;
+    const brush = this.brush();
+    // The colours are those of the legend, which follows the theme.
+    const colours = Object.fromEntries(this.keys.map(key => [key.dataset.key, getComputedStyle(key).backgroundColor]));
+    const style = getComputedStyle(this.box);
+    const pointed = this.tasks[this.at];
+    const [from, to] = [top - AXIS, top + height - AXIS].map(edge => Math.max(0, Math.floor(edge / LANE)));
+    this.lanes.slice(from, to + 1).forEach((lane, at) => {
+      for (const task of this.inView(lane)) {
+        this.bar(brush, task, AXIS + (from + at) * LANE - top, colours, task === pointed ? style.color : null);
+      }
+    });
+    this.axis(brush, width, style, colours.many);
+  }
+
+  /* A cleared canvas of the size of what is in view. */
+  brush() {
+    const { canvas, view: { width, height } } = this;
     const ratio = devicePixelRatio || 1;
     const [wide, tall] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (canvas.width !== wide || canvas.height !== tall) {
@@ -77,20 +100,24 @@ class Timeline {
     brush.clearRect(0, 0, width, height);
     brush.font = "11px system-ui, sans-serif";
     brush.textBaseline = "middle";
-    // The colours are those of the legend, which follows the theme.
-    const colours = Object.fromEntries(this.keys.map(key => [key.dataset.key, getComputedStyle(key).backgroundColor]));
-    const style = getComputedStyle(box);
-    this.tasks.forEach((task, at) => {
-      const [left, right] = this.ends(task);
-      const top = AXIS + task.lane * LANE - box.scrollTop;
-      if (right >= 0 && left <= width && top <= height && top >= -LANE) {
-        this.bar(brush, task, left, right, top, colours, at === this.at ? style.color : null);
-      }
-    });
-    this.axis(brush, width, style, colours.many);
+    return brush;
   }
 
-  bar(brush, task, left, right, top, colours, outline) {
+  /* The tasks of a lane that are in view. */
+  inView(lane) {
+    let low = 0;
+    for (let high = lane.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.ends(lane[middle])[1] < 0) low = middle + 1;
+      else high = middle;
+    }
+    let to = low;
+    while (to < lane.length && this.ends(lane[to])[0] <= this.view.width) to++;
+    return lane.slice(low, to);
+  }
+
+  bar(brush, task, top, colours, outline) {
+    const [left, right] = this.ends(task);
     const wide = Math.max(1, right - left - (right - left > 4 ? 1 : 0));
     const kind = task.status === "success" && cached(task) ? "cached" : task.status;
     brush.fillStyle = colours[kind] ?? colours.stopped;
@@ -110,7 +137,7 @@ class Timeline {
       brush.rect(left + 4, top, wide - 8, LANE);
       brush.clip();
       brush.fillStyle = "#fff";
-      brush.fillText(task.id.slice(0, 200), Math.max(left, 0) + 5, top + LANE / 2);
+      brush.fillText(spelled(task.id).slice(0, 200), Math.max(left, 0) + 5, top + LANE / 2);
       brush.restore();
     }
   }
@@ -128,7 +155,7 @@ class Timeline {
     });
     const step = TICKS.find(each => this.x(each) - this.x(0) >= 70) ?? 7 * 86400;
     brush.fillStyle = style.color;
-    const before = (this.box.scrollLeft / (this.box.clientWidth * this.zoom)) * this.seconds;
+    const before = (this.view.left / this.view.all) * this.seconds;
     for (let tick = Math.max(0, Math.floor(before / step)); this.x(tick * step) < width; tick++) {
       brush.fillRect(this.x(tick * step), 0, 1, 6);
       brush.fillText(tick ? duration(tick * step) : "0s", this.x(tick * step) + 4, 7);
@@ -139,19 +166,20 @@ class Timeline {
   under(event) {
     const frame = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - frame.left, event.clientY - frame.top];
-    const lane = Math.floor((y + this.box.scrollTop - AXIS) / LANE);
     if (y < AXIS) return -1;
-    return this.tasks.findLastIndex(task => {
-      const [left, right] = this.ends(task);
-      return task.lane === lane && left <= x + 2 && right >= x - 2;
+    const lane = this.lanes[Math.floor((y + this.view.top - AXIS) / LANE)] ?? [];
+    const task = this.inView(lane).findLast(each => {
+      const [left, right] = this.ends(each);
+      return left <= x + 2 && right >= x - 2;
     });
+    return task ? this.tasks.indexOf(task) : -1;
   }
 
   point(at) {
     if (at === this.at) return;
     this.at = at;
     const task = this.tasks[at];
-    this.tip.textContent = task ? this.words(task).filter(Boolean).join(" · ") : "";
+    this.tip.textContent = task ? spelled(this.words(task).filter(Boolean).join(" · ")) : "";
     this.box.classList.toggle("pointing", Boolean(task));
     this.draw();
   }

@@ -28,7 +28,7 @@ function start() {
         since = performance.now();
       }
     }
-    worker.postMessage({ places });
+    worker.postMessage({ places: places.map((at, log) => (ofLog.has(log) ? at : null)) });
   })();
   return started;
 }
