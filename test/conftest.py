@@ -13,6 +13,7 @@ from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_OID, uuid5
 
+import hypothesis
 import pytest
 
 from pipe.bitbucket import proxy
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from test.sandbox import Exchange
 
 pytest_plugins = ["test.conftest_tools"]
+
+# No test measures speed: how long an example takes says more of what else the machine does.
+hypothesis.settings.register_profile("any speed", deadline=None)
+hypothesis.settings.load_profile("any speed")
 
 
 class FakeClock(Clock):

@@ -231,7 +231,7 @@ def test_hostile_text(text: str) -> None:
     check_shape(hostile_bodies(text))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.text(alphabet=st.sampled_from("`|\\*_[]()<>!#@&;:~-+=?\n\t abx1./\"'\u2028"), max_size=60))
 def test_any_text(text: str) -> None:
     """The same for any text made of what means something in Markdown."""

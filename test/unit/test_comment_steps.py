@@ -206,7 +206,7 @@ def test_first_line(name: str, line: str, state: BuildState | None) -> None:
 ANSWERS = st.sampled_from(Answer)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.sampled_from(Stage), ANSWERS, st.integers(0, 3)), min_size=1, max_size=5), st.integers(0, 6)
 )
@@ -368,14 +368,14 @@ def test_hostile_text(text: str) -> None:
     check_shape(body(hostile(text), PLACE, NOW))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet=st.sampled_from("`|\\*_[]()<>!#@&;:~-+=?\n\t abx1./\"'\u2028"), max_size=40))
 def test_any_text(text: str) -> None:
     """The same for any text made of what means something in Markdown."""
     check_shape(body(hostile(text), PLACE, NOW))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(ANY.map(cut), min_size=1, max_size=5, unique_by=lambda one: one.key), st.integers(0, 10**13))
 def test_any_steps(records: list[StepReport], now: int) -> None:
     """Whatever the records hold there is a comment, a status and a log within their limits."""

@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe.pack import BLOCK, FAILED, LONG, Packed, Packer
@@ -63,7 +63,6 @@ def count_compressed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(_TEXT, st.sampled_from([1, 1, 1, 1_000, BLOCK // 3, BLOCK]), st.booleans())))
 def test_every_log_comes_out_as_it_went_in(drawn: list[tuple[str, int, bool]]) -> None:
     """Whatever the sizes and the order, each log is found at its place."""
@@ -198,7 +197,6 @@ def test_only_compressed_bytes_are_held() -> None:
     assert peak < 3_000_000 < 100 * len(text)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.text("ab\n", min_size=1), st.sampled_from([1, 1_000, BLOCK // 3]), st.booleans(), st.booleans())

@@ -185,7 +185,7 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ANY)
 def test_any_step_fits_and_comes_back(one: StepReport) -> None:
     """Whatever a step says, its record is within the limits, is clean text, and comes back as what was cut of it."""
@@ -208,7 +208,7 @@ def test_any_step_fits_and_comes_back(one: StepReport) -> None:
         assert kept.red or not one.red
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANY)
 def test_any_step_as_a_status(one: StepReport) -> None:
     """As a build status it is within the limits too; what comes back lacks no more than lines, runs and names."""
@@ -276,7 +276,7 @@ RECORD = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(RECORD, DATA, HOSTILE, HOSTILE, st.sampled_from(ReportResult), st.one_of(st.none(), HOSTILE))
 def test_any_record_is_a_step(
     fields: str,

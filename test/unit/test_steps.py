@@ -135,7 +135,7 @@ def test_what_a_rerun_is_one_of() -> None:
     assert rerun(unnamed, steps("- | #e | 1/3\n- | #f | 2/3")).before == (steps("- | #f")[0].step,)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(RECORD, min_size=1, max_size=7, unique_by=lambda one: one.key), st.randoms())
 def test_any_records(records: list[StepReport], random: object) -> None:
     """What counts depends on no order, is never nothing, and outlives deleting."""
