@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipe.telling.shapes import is_path, regex
+from pipe.telling.shapes import is_path, is_step, regex
 
 # How telling a line is within its failure; what has no rank is never shown.
 KEY, WHY, PROOF, PLACE, MORE, FRAME = range(6)
@@ -76,6 +76,8 @@ class Reading:
         above = self.blocks[-1] if self.blocks else None
         if above and above.weak and not (title or weak or warning) and above.head == number - 1:
             block.ranks[number - 1] = PLACE  # what was being done
+        elif number and not title and is_step(self.lines[number - 1]):
+            block.ranks[number - 1] = WHY
         self.blocks.append(block)
         self.block = block
         self.quiet = 0

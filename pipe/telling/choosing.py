@@ -8,7 +8,7 @@ from pipe.telling.shapes import DISCONTENT, PARTS, detail_of, head_of, regex, wi
 
 _COMPARED = 100_000  # characters of all titles, up to which one is looked for inside the others
 _CLOSINGS = 3  # closing counts that are looked at
-_CROWD = 3  # with so few lines, or fewer, each failure has at most one
+_CROWD = 2  # with so few lines, or fewer, each failure has at most one
 _ALIKE = 40  # characters of an error that are compared with those of a list
 _LAST = 1_000  # lines at the end among which to look where nothing is telling
 
@@ -27,6 +27,7 @@ def distinct(reading: Reading) -> list[Block]:
     }
     if len(full) > _COMPARED:
         full = ""
+    numbered = {_number(reading, block): block for block in blocks}
     known: set[tuple[str, ...]] = set()
     titled: set[str] = set()
     found = []
@@ -38,7 +39,9 @@ def distinct(reading: Reading) -> list[Block]:
         if block.bare:
             again = {block.title, regex(PARTS).split(block.title)[-1]} & parts or f"{block.title}\n" in full
         else:
-            again = block.mark and f"{block.title}\n" in full
+            number = _number(reading, block)
+            told_below = number and numbered[number] is not block and numbered[number].title.endswith(block.title)
+            again = told_below or (block.mark and f"{block.title}\n" in full)
         texts = {reading.lines[line].strip() for line, rank in block.ranks.items() if rank <= PLACE}
         if block.title:
             titled |= texts
@@ -49,6 +52,18 @@ def distinct(reading: Reading) -> list[Block]:
         known.add(print_)
         before = block
     return found
+
+
+def _number(reading: Reading, block: Block) -> str:
+    """Give the number that a runner gave the failed test, if it did: Mocha's results and reasons have the same."""
+    number, _, name = reading.lines[block.head].lstrip().partition(") ")
+    return number if name and number.isdecimal() else ""
+
+
+def _in_turn(reading: Reading, blocks: list[Block]) -> list[Block]:
+    """Give what was printed before the numbered reasons after them: those tell all that failed."""
+    reasons = next((block.head for block in blocks if _number(reading, block)), 0)
+    return sorted(blocks, key=lambda block: not block.title and block.head < reasons)
 
 
 def _worth(blocks: list[Block]) -> list[Block]:
@@ -69,22 +84,27 @@ def candidates(reading: Reading, blocks: list[Block], limit: int) -> list[Candid
     Where there are many failures for the room, the first one comes with its reason before the others are named.
     """
     wanted: list[Candidate] = []
-    keys: set[str] = set()
+    keys: set[tuple[str, ...]] = set()
     listed = "\n".join(reading.lines[line] for line in reading.summary)
     crowded = limit > _CROWD and len(blocks) > limit // 2
-    room = max(limit // 3, min(3, limit - len(blocks) + 1))
-    for order, block in enumerate(blocks):
+    room = max(limit // 3, 2, min(3, limit - len(blocks) + 1))
+    for order, block in enumerate(_in_turn(reading, blocks)):
         given = [0] * RANKS
+        goes_on = False
         ranks = _in_list(reading, block, listed) if block.sourced else block.ranks
         for line in sorted(ranks):
             rank = ranks[line]
             if rank == PROOF and not (given[WHY] or listed):
                 rank = WHY  # a bare diff is the reason
             elif rank == KEY:
-                rank = MORE if reading.lines[line] in keys else KEY
-                keys.add(reading.lines[line])
-            first = order == 0 and crowded and rank in (WHY, PROOF) and sum(given[: PROOF + 1]) < room
-            wanted.append((KEY if first else rank, given[rank], order, line, block))
+                places = [] if block.title else [each for each in (line - 1, line + 1) if ranks.get(each) == WHY]
+                key = (reading.lines[line], *(reading.lines[each] for each in places))
+                rank = MORE if key in keys else KEY
+                keys.add(key)
+            first = order == 0 and crowded and rank in (WHY, PROOF) and sum(given[: PROOF + 1]) < room + goes_on
+            wanted.append((KEY if first else rank, 0 if first and goes_on else given[rank], order, line, block))
+            # What was expected is half of it, and so is what a colon announces.
+            goes_on = first and (ranks[line] != rank or reading.lines[line].endswith(":"))
             given[rank] += 1
     if blocks:
         counts = _counts(reading, errors=any(not block.warning for block in blocks))
@@ -161,7 +181,7 @@ def show(lines: list[str], chosen: dict[int, int], blocks: list[Block]) -> tuple
             key = number
         text = lines[number].replace("\t", "    ")
         if header >= 0:
-            text = f"{lines[header].strip()}:{text.strip()}"
+            text = f"{lines[header].strip().removesuffix(':')}:{text.strip()}"
         text = text.lstrip() if text.startswith(" FAIL ") else text
         if groups and groups[-1][0] == key and key is not None:
             groups[-1][1].append(text)

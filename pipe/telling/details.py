@@ -7,16 +7,18 @@ from pipe.telling.shapes import detail_of, is_foreign, is_path, regex
 
 _REACH = 15  # so many lines that say nothing end a block
 _GUESSED = 3  # and so many a block that was found by a word
+_AT_CARET = r"[|^\s~-]+(?:[\w()]+[,:.]? ){3}"  # a message behind the caret
 
 
 def read_detail(reading: Reading, block: Block, number: int, text: str) -> bool:
     """Read a line that has the shape of a detail; say whether it has."""
+    if text.startswith("help:"):  # a suggestion, with a diff of its own
+        reading.block = None
+        return True
     kind = detail_of(text)
     if not kind or (block.guess and kind not in ("place", "marked", "caret", "code", "skip")):
         return False
-    if text.startswith("help:"):  # a suggestion, with a diff of its own
-        reading.block = None
-    elif kind == "why":
+    if kind == "why":
         reading.add_why(block, number)
     elif kind == "proof":
         reading.add_proof(block, number)
@@ -52,8 +54,9 @@ def _frame_of_code(reading: Reading, block: Block, number: int, kind: str) -> No
         return
     if kind == "marked":
         reading.add(block, number, MORE)
-    elif block.title and regex(r"[|^\s~-]+(?:\w+[,:.]? ){3}").match(reading.lines[number]):  # a message at the caret
-        block.ranks[number - 1] = MORE
+    elif block.title and regex(_AT_CARET).match(reading.lines[number]):
+        if "^" not in reading.lines[number - 1]:  # the code, and not another message
+            block.ranks[number - 1] = MORE
         reading.add(block, number, WHY)
     elif reading.lines[number - 1].strip():
         block.ranks.setdefault(number - 1, MORE)

@@ -20,8 +20,11 @@ _PREFIX = (
 def lines_of(output: str) -> list[str]:
     """Give the output as plain lines, without what is put before each line of a stream."""
     lines: list[str] = []
+    packages: dict[str, list[str]] = {}
     for line in plain(output).split("\n"):
-        if len(line) > WIDTH and '"messages":[' in line and '"filePath":' in line:
+        if line.startswith('{"') and '"Action":"' in line and (event := _event(line)):
+            packages.setdefault(event[0], []).append(event[1])
+        elif len(line) > WIDTH and '"messages":[' in line and '"filePath":' in line:
             lines.extend(_rows(line))
         elif len(line) > _SCANNED:
             word = regex(WEAK).search(line, 0, 2_000_000)
@@ -29,7 +32,21 @@ def lines_of(output: str) -> list[str]:
             lines.append(line[start : start + _SCANNED])
         else:
             lines.append(line.rstrip())
+    for printed in packages.values():
+        lines.extend(line[:_SCANNED].rstrip() for line in plain("".join(printed)).split("\n"))
     return _by_stream(lines)
+
+
+def _event(text: str) -> tuple[str, str] | None:
+    """Give an event of `go test -json` as its package and what it printed; those of several packages are mixed."""
+    import json  # noqa: PLC0415 - seldom needed
+
+    try:
+        event = json.loads(text[:_SCANNED])
+    except (ValueError, RecursionError):
+        return None
+    package = event.get("Package") or event.get("ImportPath")
+    return (str(package), str(event.get("Output", ""))) if package else None
 
 
 def _rows(text: str) -> list[str]:
@@ -39,7 +56,7 @@ def _rows(text: str) -> list[str]:
     try:
         files = json.loads(text)
         return [
-            line
+            plain(line.replace("\n", " "))[:_SCANNED].replace("\n", " ")  # JSON can say what a terminal would act on
             for file in files
             if file["messages"]
             for line in (
@@ -52,7 +69,7 @@ def _rows(text: str) -> list[str]:
                 ),
             )
         ]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return [text[:_SCANNED]]
 
 

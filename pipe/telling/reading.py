@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipe.telling.blocks import AT_BLANK, AT_RULE, MORE, NEAR, NOWHERE, OVER, Block, Reading
+from pipe.telling.blocks import AT_BLANK, AT_RULE, KEY, MORE, NEAR, NOWHERE, OVER, WHY, Block, Reading
 from pipe.telling.details import read_detail, read_loose, read_named, read_traceback
 from pipe.telling.shapes import (
     HARMLESS,
@@ -18,6 +18,7 @@ from pipe.telling.shapes import (
     head_of,
     is_foreign,
     is_path,
+    is_todo,
     may_tell,
     name_in,
     regex,
@@ -80,14 +81,14 @@ class Reader(Reading):
     def _outside(self, number: int, text: str) -> str:
         """Take the box off a line, and begin a failure with the line above a compiler's place."""
         if text[:3] in PLACES and self.lines[number - 1].strip() and number:
-            self.open(number - 1)
+            self.open(number - 1, warning=self.lines[number - 1].lstrip()[0] == "⚠")
         return (text[1:].lstrip() or text) if text.startswith(("│ ", "┃ ")) else text
 
     def _words(self, number: int, indent: int, text: str, *, head: bool) -> None:
         """Judge a line without a shape by its words and by its place."""
         block = self.block
         if not head and self._next_is_place(number):
-            self.open(number)
+            self.open(number, warning=text[0] == "⚠")
             return
         if self.guesses < _MOST and may_tell(text) and regex(WEAK).search(text) and not regex(HARMLESS).search(text):
             if regex(SHELL).search(text):
@@ -158,12 +159,27 @@ class Reader(Reading):
         return True
 
     def _title(self, number: int, indent: int, text: str) -> bool:
+        if text.startswith("(fail)"):
+            return self._failed_above(number, text)
+        if text[0] == "n" and text[-1] == "{":  # TAP's suite, whose tests follow
+            self.block = None
+            return True
         if text[0].isdigit():
             text = self.whole_title(number)
-        block = self.open(number, title=name_in(text))
+        block = self.open(number, title=name_in(text), warning=is_todo(text))
         block.indent, block.linted, block.sourced = indent, " ━━" in text, text.startswith("__")
         if text.startswith("ERROR in"):
             block.places = 1
+        return True
+
+    def _failed_above(self, number: int, text: str) -> bool:
+        """Read the name of Bun's test, which stands below its error, if it has one."""
+        block = self.block
+        if block is None or block.title or block.weak:
+            block = self.open(number, title=name_in(text))
+        block.ranks[block.head] = WHY
+        block.ranks[number] = KEY
+        block.title, self.block = name_in(text), None
         return True
 
     def _failed(self, number: int, indent: int, text: str) -> bool:
@@ -182,7 +198,7 @@ class Reader(Reading):
             return self.add_why(block, number)
         if block and not block.title and number == block.head + 1:
             return False
-        opened = self.open(number, title=name_in(text))
+        opened = self.open(number, title=name_in(text), warning=is_todo(text))
         opened.mark, opened.indent = True, indent
         self.names.add(opened.title)
         return True

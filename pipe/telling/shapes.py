@@ -11,7 +11,16 @@ from functools import cache
 
 WIDTH = 200  # characters of a shown line
 
-_PATH = r"(?:[A-Za-z]:)?[^\s:()\[\]\"'`|<>=,;][^\s:()\"'`|<>=,;]*"
+# What a path is: a word in which brackets come in pairs (`app/(shop)/[slug].tsx`), or several words that begin with a
+# folder and end with a file's kind (`src/nested (old)/parse.ts`), since any sentence is words. Nothing in here is tried
+# again in another way, so that a long line costs its length.
+_NEVER = r":()\[\]\"'`|<>;"
+_WORD = rf"(?:[A-Za-z]:)?(?:[^\s{_NEVER}=,]++|\((?!\d+[,:)-])[^\s{_NEVER}]*+\)|\[{{1,4}}+[^\s{_NEVER}]*+\]{{1,4}}+)++"
+_WORDS = (
+    rf"(?=[\w./\\~@$+(\[])(?:[^{_NEVER}=,.]++|\.|\((?!\d+[,:)-])[^{_NEVER}]*+\)|\[{{1,4}}+[^{_NEVER}]*+\]{{1,4}}+)+?"
+    r"\.[A-Za-z]\w{0,9}"
+)
+_PATH = rf"(?:{_WORD}|(?![\[(]?\d+/\d)(?=[^\s:/\\]*+[/\\]){_WORDS})"
 # Where the tool's name for a level stands before or after the place.
 _LEVEL = r"(?:\[?(?:ERROR|error|Error|WARN(?:ING)?|warn(?:ing)?|e|w)\]?:? +)?"
 
@@ -20,7 +29,9 @@ _HEADS = r"""
     >\ (?!\d+\ *[|│])\S | \$\ \S | (?:✓|✔|√|PASS\b|ok\ \d|ok\t|\.+$|[=~*#─━⎯|+-]{5,}$|\#\ Subtest)
   | NX\ {2,}|Node\.js\ v\d|Failed\ tasks:$|Pass\ --verbose|Ran\ all\ test|Error\ Context:\ |●\ Console$
   | error:\ (?:test\ failed,|aborting\ due)|Error:\ Command\ failed
-  | [✗✖×]\ Build\ failed\ in | ✖\ failing\ tests:$ | \d+\ pass(?:ing|ed)\b(?!.*fail) | [×✖]\ Some\ errors\ were
+  | \[ERROR\]\ (?:(?:->\ )?\[Help|To\ see\ the\ full\ stack|Re-run\ Maven|For\ more\ information\ about)
+  | [✗✖×]\ Build\ failed\ in | ✖\ failing\ tests:$ | \d+\ pass(?:ing|ed)?\b(?!.*fail)
+  | \d+\ [a-z\d ]+\ potentially\ fixable | [×✖]\ Some\ errors\ were
   | (?:Snapshots|Time|Duration|Start\ at|Seed|Finished\ in)\b
   | Warning:\ (?:run-commands\ )?command\ " | (?:ERROR:\ |error:\ script\ )?["'`].+["'`]\ exited\ with
   | ELIFECYCLE\b | ERR_PNPM_RECURSIVE_RUN | info\ Visit[ ]| (?:Error:\ )?Process\ (?:completed|exited)\ with[ ]
@@ -35,7 +46,7 @@ _HEADS = r"""
     (?:Tests|Test\ Suites|Test\ Files):?\ +.*\b\d+\ failed
   | \d+\ (?:tests?\ )?(?:failing|failed)(?:$|,)
   | (?:=+\ )?(?:\d+\ (?:failed|passed|errors?|skipped|warnings?|deselected|xfailed),?\ )+in\ \d
-  | [\#ℹ]\ fail\ +[1-9]\d*$ | (?:[✖✘×✗]\ +|[\w-]+\ )?(?:[Ff]ound\ )?[1-9]\d*[ ]
+  | [\#ℹ]\ fail\ +[1-9]\d*$ | (?:[✖✘×✗]\ +|[\w-]+:?\ )?(?:[Ff]ound\ )?[1-9]\d*[ ]
       (?:errors?|warnings?|problems?|offenses?|issues?|vulnerabilities)\b(?:$|[\s(,.].*)
   | (?:.{0,40}\ )?(?:[Ii]ssues|[Ee]rrors|[Pp]roblems)\ found:\ [1-9]
   | FAILED\ \((?:failures|errors)= | test\ result:\ FAILED
@@ -44,20 +55,20 @@ _HEADS = r"""
   | (?:\[ERROR\]\ +)?Tests\ run:\ +\d+,\ +Failures:\ +\d+(?:,\ Errors:\ \d+,\ Skipped:\ \d+)?\.?$
   | error:\ could\ not\ compile | (?:.*:\ )?(?:Executed|TOTAL:?)\ \d+.*FAILED
 )
-|(?P<pytest>(?:FAILED|ERROR)\ [^\s:]+(?:::\S.*|\.py\b.*))
+|(?P<pytest>(?:FAILED|ERROR)\ (?:[^\s:]+(?:::\S.*|\.py\b.*)|[^\s:/]+/[^:]*\.py::\S.*))
 |(?P<title>
-    ●\ .+ | FAIL\ +\S.*\ >\ .+ | not\ ok\ \d+ | \d+\)\ \S.* | ---\ FAIL:\ .+ | ----\ .+\ stdout\ ----
+    ●\ .+ | \(fail\)\ .+ | FAIL\ +\S.*\ >\ .+ | not\ ok\ \d+ | \d+\)\ \S.* | ---\ FAIL:\ .+ | ----\ .+\ stdout\ ----
   | (?:FAIL|ERROR):\ \w+\ \(.+ | _{3,}\ .+\ _{3,} | Failed\ [\w.]+.*\[[\d<]+\ .?s\]$
-  | ERROR\ in\ \S.* | Diff\ in\ \S.* | In\ \S+\ line\ \d+:$ | \[ERROR\]\ +[\w.$]+(?:\ --\ Time|\.\w+:\d+)
+  | ERROR\ in\ \S.* | Diff\ in\ \S.* | In\ \S.*\ line\ \d+:$ | \[ERROR\]\ +[\w.$]+(?:\ --\ Time|\.\w+:\d+)
 )
 |(?P<file>FAIL[\ \t]+\S.*)
 |(?P<mark>(?:✖|✕|×|✗|✘|❌)\ +(?!\[[A-Z]).+|test\ .+\ \.\.\.\ FAILED$)
 |(?P<trace>Traceback\ \(most\ recent)
 |(?P<cause>Caused\ by:|\[cause\]:?|During\ handling\ of\ the\ above|The\ above\ exception\ was)
-|(?P<row>(?:[✖×✗⚠‼!]\ +)?\d+:\d+\ +(?:error|warning|[✖×✗⚠‼!])\ )
+|(?P<row>(?:[✖×✗⚠‼!]\ +)?\d+:\d+\ +(?:(?:error|warning|[✖×✗⚠‼!]|[A-Z]{1,5}\d{2,5})\ |[a-z]+-[a-z-]+:\ ))
 |(?P<warning>(?:\[?(?i:warn|warning)\]?|DeprecationWarning|▲\ \[WARNING\]|::warning)(?:[\ :\[(]|$))
 |(?P<error>
-    (?:E\ +)?(?:(?:\[!\]|>>|Unhandled|Uncaught|\(node:\d+\)|Exception\ in\ thread\ ".*?"|[✖✘×✗⨯])\ +
+    (?:E\ +)?(?:(?:\[!\]|>>|=>|Unhandled|Uncaught|\(node:\d+\)|Exception\ in\ thread\ ".*?"|[✖✘×✗⨯])\ +
       (?:\[.*?\]\ |\(.*?\)\ )?)*
       (?:[A-Za-z_]\w*[.$:]+)*(?:[A-Z]\w*)?(?:Error|Exception|Failure|Fault|Violation|Exit|Interrupt|Rejection)\b
       (?:\ \[\w+\])?(?::(?!:)|$|\ \(.*\)$|\ while\ )
@@ -66,28 +77,29 @@ _HEADS = r"""
   | (?:✘\ )?\[(?:ERROR|error|FATAL|[A-Z]+_[A-Z_]+|vite[\w:-]*|plugin\ [\w:-]+)\]:?\ \S
   | [\[\d][^"]{0,80}?[\]\s](?:ERROR|FATAL|CRITICAL)\]?:?\ +(?!in\ )\S
   | ::error | ERROR\ \S | ERR_\w+ | error\ (?:TS)?\d | thread\ '.*'\ .*panicked\ at | Unhandled\ |Uncaught[ ]
-  | Failure/Error: | Module\ not\ found: | E\ {2,}\S
+  | Failure/Error: | (?:ASSERT\ FAILED|Assertion\ Failed):\ \S | Module\ not\ found: | E\ {2,}\S
   | Segmentation\ fault|Bus\ error|Aborted\b|Killed$|Terminated$
 )
 """
-_DETAILS = r"""
-(?P<silent>E$|-{5}\ |[─━╭╮╰╯│╵╷·|\ ]+$|\?\ |[iℹ]\ |---$|\.\.\.$|[{\[(<>)\]},;]+$)
+_DETAILS = rf"""
+(?P<silent>E$|-{{5}}\ |\[INFO\]\ |\d+\.\.\d+$|(?:[Ee]rrors?|Messages?):$|\?\ |[iℹ]\ |---$|\.\.\.$
+    |[─━╭╮╰╯│╵╷·|\ ]+$|[{{\[(<>)\]}},;]+$)
 |(?P<field>(?:severity|data|ruleId|line|column|duration_ms|failureType|code|name|operator|generatedMessage|type|[Ss]tack
     |diff|exitCode|signal|errno|syscall):)
 |(?P<skip>.*(?:/node_modules/|\bnode:|/site-packages/|/dist-packages/|<anonymous>\)?$|<frozen\ |/rustc/|/usr/lib/
     |/lib/python3|/\.cargo/|/gems/)
   |at\ <\w+>$|at\ (?:async\ )?(?:java|javax|jdk|sun|org\.(?:junit|gradle|apache|spring\w+)|kotlin|scala|System|Microsoft
     |Xunit)\. | \.\.\.\ \d+\ more)
-|(?P<header>[-+]\ (?:Expected|Received|Snapshot|actual|expected)\b|-{3}\ |\+{3}\ |@@[ ]|Diff(?:erence)?\b.*:$)
-|(?P<proof>(?:E\ +)?(?:[-+].*|Received\ (?!.*:\ *\S).*
-    |(?i:expected|received|actual|got|want|left|right|but\ was|rejected|resolved|thrown)\b[\w\ ]{0,30}:(?!:)\ *\S.*)
-  |E\ {3,}\S.*\ [!=]=\ \S.*)
-|(?P<frame>at\ .*:\d|❯\ .*:\d+:\d|(?:\#\ |from\ )?[^\s:]+:\d+(?::\d+)?:\ ?in[ ]
-    |[\w.<>\ ]{1,80}\((?:file:/)?/?[\w@.+/-]+:\d+:\d+\))
+|(?P<header>[-+]\ (?:Expected|Received|Snapshot|actual|expected)\b|-{{3}}\ |\+{{3}}\ |@@[ ]|Diff(?:erence)?\b.*:$)
+|(?P<proof>(?:E\ +)?(?:[-+](?!->).*|Received\ (?!.*:\ *\S).*
+    |(?i:expected|received|actual|got|want|left|right|but\ was|rejected|resolved|thrown)\b[\w\ ]{{0,30}}:(?!:)\ *\S.*)
+  |E\ {{3,}}\S.*\ [!=]=\ \S.*)
+|(?P<frame>at\ .*:\d|❯\ .*:\d+:\d|(?:\#\ |from\ )?{_PATH}:\d+(?::\d+)?:\ ?in[ ]|{_PATH}\ \d+:\d+\ \ \S
+    |[\w.<>\ ]{{1,80}}\((?:file:)?[^\s:"'`][^:"'`]*:\d+:\d+\)$)
 |(?P<place>(?:-->|╭─+\[|,-\[|┌─+|[Ll]ocation:|File:)\ ?.+:\d+.*|\[\w+\]\ ERROR\ in\ .+|\d+:\d+(?:-\d+)?$)
 |(?P<why>\[?[Ee]rror\]?:?\ .+|Messages?:\s+\S.*)
-|(?P<marked>>\ +\d+\ *[|│].*|>{1,3}\ {2,}\S.*|E\ +\S.*)
-|(?P<caret>(?:\d+\ *)?[|│:·╵┆]?\s*(?:\^[\^~]*|~[\^~]+|─*┬─*|-{2,}\ +\^+).*)
+|(?P<marked>>\ +\d+\ *[|│].*|>{{1,3}}\ {{2,}}\S.*|E\ +\S.*)
+|(?P<caret>(?:\d+\ *)?[|│:·╵┆]?\s*(?:\^[\^~]*|~[\^~]+|─*┬─*|-{{2,}}\ +\^+).*)
 |(?P<code>>?\ *\d*\ *[|│:·╵┆╰╭])
 """
 WEAK = (
@@ -125,9 +137,10 @@ STAMP = (
     r"(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-][\d:]+)?\]?\s+|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s+)?"
 )
 # A place at the start of a line, and what stands after it.
+_AT = r"(?::\[?\d+(?:[:,]\d+)*\]?|\(\d+(?:[,:-]\d+)*\)|: line \d+(?:, col \d+)?)"
+# Words without a folder are a path where a level says so.
 LOCATED = (
-    rf"{_LEVEL}(?:file://)?(?P<path>{_PATH})"
-    r"(?::\[?\d+(?:[:,]\d+)*\]?|\(\d+(?:[,:-]\d+)*\)|: line \d+(?:, col \d+)?)(?P<rest>.*)"
+    rf"{_LEVEL}(?:file://)?(?P<path>{_PATH}(?={_AT})|{_WORDS}(?={_AT}:?(?: -)? (?i:error|warning)\b)){_AT}(?P<rest>.*)"
 )
 HINT = r"[:(]\[?\d|: line \d"  # a line without it has no place
 PLACES = ("-->", "╭─[", "╭──", ",-[")  # the line below a message, in the compilers that put it first
@@ -153,10 +166,12 @@ def regex(pattern: str) -> re.Pattern[str]:
 
 def head_of(text: str) -> str:
     """Give the kind of head that a line is, if it is one, else an empty text."""
+    if text.endswith('" exited with non-zero status code'):  # of a command that has lines
+        return "noise"
     found = regex(_HEADS).match(text)
     kind = (found and found.lastgroup) or ""
     if kind in ("", "error") and (
-        text.endswith(" FAILED") or (text.endswith("━━━━") and regex(r"\S+ [\w/]+ +━+$").match(text))
+        text.endswith(" FAILED") or (text.endswith("━━━━") and regex(rf"{_PATH} [\w/]+ +━+$").match(text))
     ):  # Gradle and Karma; Biome's heads without a line
         return "title"
     return "warning" if "DeprecationWarning: " in text else kind
@@ -173,17 +188,32 @@ def without_time(text: str) -> str:
     return regex(STAMP).sub("", regex(_DURATION).sub("", text.strip()), count=1)
 
 
+def is_todo(text: str) -> bool:
+    """Whether a test may fail, in TAP's words."""
+    return text.endswith((" # TODO", " # SKIP")) or " # TODO " in text
+
+
 def name_in(text: str) -> str:
     """Give a test's or file's name without the marks, numbers and times around it."""
     name = regex(_DURATION).sub("", text.strip(" ─━⎯=_-\t●✖✕×✗✘❌"))
-    name = regex(r"^(?:not ok \d+ -? ?|\d+\)? |FAIL:? +|--- FAIL: |\[\w+\]: |test (?=.* \.\.\. FAILED))").sub("", name)
+    name = regex(r"^(?:not ok \d+ -? ?|\(fail\) |\d+\)? |FAIL:? +|--- FAIL: |\[\w+\]: |test (?=.* \.\.\. FAILED))").sub(
+        "", name
+    )
     name = regex(r"(?: \(retry #\d+\)| stdout| \.\.\. FAILED| FAILED|:)$").sub("", name)
     return regex(_DURATION).sub("", name).strip(" ─━⎯=_-")
 
 
 def is_path(text: str) -> bool:
-    """Whether the line is a path and nothing else."""
-    return len(text) < WIDTH * 2 and ("/" in text or "." in text) and bool(regex(rf"(?:{_PATH})$").match(text.strip()))
+    """Whether the line is a path and nothing else but a colon."""
+    text = text.strip().removesuffix(":")
+    if len(text) > WIDTH * 2 or not ("/" in text or "." in text) or (" " in text and "." not in text[-11:]):
+        return False
+    return bool(regex(rf"{_PATH}$").match(text))
+
+
+def is_step(text: str) -> bool:
+    """Whether the line is a step of a scenario, with the place of what carries it out."""
+    return " # " in text and bool(regex(rf"{_PATH}:\d+$").match(text.rpartition(" # ")[2]))
 
 
 def is_foreign(text: str) -> bool:

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe.telling import Excerpt, Telling
+from pipe.terminal import plain
 from test.conftest_tools import captures
 
 ROOT = "/opt/atlassian/pipelines/agent/build"
-OUTPUTS = sorted((Path(__file__).parent.parent / "data" / "outputs").glob("*.txt"))
-UNSEEN = sorted((Path(__file__).parent.parent / "data" / "outputs" / "unseen").glob("*.txt"))
+DATA = Path(__file__).parent.parent / "data"
+OUTPUTS = sorted((DATA / "outputs").glob("*.txt"))
+UNSEEN = sorted((DATA / "outputs" / "unseen").glob("*.txt"))
 
 
 def output_of(name: str) -> str:
@@ -176,6 +178,7 @@ error: script "test" exited with code 1
 Error: Process completed with exit code 1.
 Error: Command failed: npm test
 Warning: command "npm test" exited with non-zero status code
+  --coverage" exited with non-zero status code
 ERROR: "test:unit" exited with 1.
  NX   Running target test for project shop failed
 Failed tasks:
@@ -222,12 +225,131 @@ def test_a_row_brings_its_file() -> None:
     )
 
 
+NAMES = [
+    "app/(shop)/card.ts",
+    "app/[slug].tsx",
+    "app/[[...slug]]/(.)photo/page.tsx",
+    "src/routes/(app)/[page=fruit]/+page.svelte",
+    "app/(home,search)/[user].tsx",
+    "app/routes/($lang)._index.tsx",
+    "src/nested (old)/parse.ts",
+    "src/Cart Item.vue",
+    "src/übersicht für alle.ts",
+    "src/日本/表.ts",
+    "src/broken@2x.ts",
+    "[id].tsx",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("tool", "file"),
+    [
+        ("eslint-stylish", "packages/lint/src/a.ts"),
+        ("eslint-compact", "packages/lint/src/a.ts"),
+        ("eslint-unix", "packages/lint/src/a.ts"),
+        ("stylelint", "packages/bad/style.css"),
+        ("tsc", "packages/ts/src/order.ts"),
+        ("tsc-pretty", "packages/ts/src/order.ts"),
+        ("svelte-check", "apps/web/src/Counter.svelte"),
+        ("next-types", "./app/page.tsx"),
+        ("biome", "packages/bad/main.js"),
+        ("gcc", "packages/c/main.c"),
+        ("rollup", "packages/bad/main.js"),
+        ("mocha", "packages/mo/stock.mocha.js"),
+    ],
+)
+def test_any_name_of_a_file(tool: str, file: str, name: str) -> None:
+    """Brackets, spaces and letters of any language in a file's name change nothing of what is told."""
+    output = plain(output_of(tool)).replace(f"{ROOT}/", "")
+    assert file in output
+    for limit in (3, 12, 40):
+        expected = telling(output).excerpt(limit)
+        found = telling(output.replace(file, name)).excerpt(limit)
+        assert (found.lines, found.left_out) == (
+            tuple(line.replace(file, name) for line in expected.lines),
+            expected.left_out,
+        )
+
+
+def test_a_place_in_words() -> None:
+    """A sentence with a place in it is no path, and neither is a date, a count, or a call."""
+    for text in (
+        "2026/11/30 19:23:05 main.go:12: listening",
+        "Compiled 3 files, see dist/a b.js:1:2 for more",
+        "[5/4] shop.spec.js:5:1 › lists",
+        "java.base/java.lang.reflect.Method.invoke(Method.java:569)",
+    ):
+        error = "src/a.ts(1,2): error TS2304: Cannot find name 'x'."
+        assert telling(f"{text}\n\n{error}\n").excerpt(12).lines == (error,)
+
+
 def test_json_of_eslint() -> None:
     """ESLint's JSON, one long line, is read as its rows."""
     assert tell("eslint-json", 2) == [
         "packages/lint/src/a.ts",
         "  1:29  error  Unexpected any. Specify a different type.  @typescript-eslint/no-explicit-any",
     ]
+
+
+def test_json_is_shown_as_text() -> None:
+    """What JSON says is shown without what a terminal would act on, each message on one line; JSON of others stays."""
+    message = {"line": 1, "column": 2, "severity": 2, "message": "no\x1b[31m\nway\u202e" + "!" * 200}
+    rows = json.dumps([{"filePath": "a.ts", "messages": [message]}], separators=(",", ":"))
+    file, row = Telling(rows).excerpt(5).lines
+    assert (file, row[:17]) == ("a.ts", "  1:2  error  no way"[:17])
+    assert row.isprintable()
+    event = {"Action": "output", "Package": "shop", "Output": "Error: \x1b[31mno\u202e\n"}
+    other = '{"Action":"deploy","msg":"Error: the disk is full"}'
+    deep = '{"Action":"output","a":' + "[" * 3_900
+    output = "\n".join([json.dumps(event, separators=(",", ":")), other, deep])
+    assert telling(output).excerpt(5).lines == (other, "Error: no")
+
+
+def test_events_of_go_by_package() -> None:
+    """What `go test -json` says of a package is read together, whatever other packages print in between."""
+    output = output_of("go-test-json")
+    events = output.splitlines(keepends=True)
+    other = '{"Action":"output","Package":"other","Output":"=== RUN   TestFine\\n"}\n'
+    assert telling(other.join(events)).excerpt(40) == telling(output).excerpt(40)
+    assert not [line for line in telling(output).excerpt(40).lines if "Action" in line]
+
+
+def test_the_same_error_in_two_files() -> None:
+    """An error that two files have is told with each of them."""
+    lines = tell("routes-svelte-check", 40)
+    for file in ("src/übersicht für alle.ts:1:14", "src/(shop)/card.ts:1:14"):
+        assert lines[lines.index(f"apps/routes/{file}") + 1] == (
+            "Error: Type 'string' is not assignable to type 'number'."
+        )
+
+
+def test_the_first_failure_comes_with_its_reason() -> None:
+    """Where there is room for three lines, the first of many failures is told with why, not three by name."""
+    assert tell("jest", 3) == ["● cart › totals the items", "  Expected: 22", "  Received: 21"]
+    assert tell("vitest2", 3)[1] == "AssertionError: expected 180 to be 190 // Object.is equality"
+    assert tell("jasmine", 3)[1] == "    Expected 16 to be 17."
+    assert tell("node-test", 3)[1:] == ["    Expected values to be strictly deep-equal:", "    +   day: 31,"]
+
+
+@pytest.mark.parametrize("name", ["routes-mocha", "routes-mocha-min"])
+def test_what_tests_print_comes_after_failures(name: str) -> None:
+    """An error that a passing part of a test prints is no failure: those are numbered, each told once."""
+    assert tell(name, 3) == [
+        "1) Queue takes the first:",
+        "   Error: the queue is empty",
+        "2) Queue counts:",
+    ]
+    heads = [line.strip() for line in tell(name, 40) if ") " in line[:6]]
+    assert heads == ["1) Queue takes the first:", "2) Queue counts:"]
+
+
+def test_a_test_that_may_fail() -> None:
+    """TAP's TODO is not why a task failed."""
+    output = (DATA / "problems" / "suites" / "node20-tap-20.20.2.txt").read_bytes().decode()
+    lines = telling(output).excerpt(200).lines
+    assert "not ok 8 - throws text" in [line.strip() for line in lines]
+    assert not [line for line in lines if "TODO" in line or "todo tests may fail" in line]
 
 
 @pytest.mark.parametrize(
