@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from pipe import problems
+from pipe.pack import Packer
 from pipe.render import page as render_page
-from test.page_corpus import BULK, HOSTILE, LONG, corpus, sample
+from pipe.telling import Telling
+from pipe.terminal import coloured
+from test.page_corpus import BULK, HOSTILE, LONG, OUTPUTS, corpus, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +65,8 @@ def visit(browser: Browser, file: Path) -> Iterator[Open]:
         contexts.append(context)
         opened = context.new_page()
         opened.set_default_timeout(10_000)
-        opened.on("console", lambda message: complaints.append(message.text))
+        # Without an address it is about what the test itself has looked at.
+        opened.on("console", lambda message: complaints.append(message.text) if message.location["url"] else None)
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         own = (path.as_uri(), "blob:", "data:")
         opened.on("request", lambda one: None if one.url.startswith(own) else complaints.append(one.url))
@@ -76,6 +81,36 @@ def visit(browser: Browser, file: Path) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def write(folder: Path, *tasks: dict[str, Any], texts: list[str]) -> Path:
+    """Write a page of failed tasks, each with its text as its log."""
+    packer = Packer()
+    made = [
+        {"status": "failure", "log": {"id": packer.add(text, failed=True), "lines": text.count("\n") + 1}, **task}
+        for task, text in zip(tasks, texts, strict=True)
+    ]
+    path = folder / "written.html"
+    with path.open("w", encoding="utf-8") as out:
+        render_page.write({"tasks": made, "result": "tasks failed"}, packer.packed(), out.write)
+    return path
+
+
+def failed(folder: Path, output: str) -> Path:
+    """Write the page of one task that failed with a captured output, with all that the pipe reads in it."""
+    shown, words = coloured((OUTPUTS / f"{output}.txt").read_text())
+    found = [one._asdict() | {"severity": one.severity.value} for one in problems.find(words)]
+    return write(folder, {"id": "a:b", "telling": Telling(words).excerpt(30).lines, "problems": found}, texts=[shown])
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait until something holds in the page. Its policy forbids what `wait_for_function` would do."""
+    page.evaluate(f"new Promise(done => {{ const look = () => {condition} ? done() : setTimeout(look, 20); look(); }})")
+
+
+def fits(page: Page) -> None:
+    """Wait until nothing of the log has to be scrolled sideways to."""
+    until(page, "document.querySelector('#log').scrollWidth === document.querySelector('#log').clientWidth")
 
 
 def search(page: Page, text: str) -> str:
@@ -163,6 +198,11 @@ def test_tasks_can_be_filtered(visit: Open) -> None:
     page.get_by_role("button", name="All").click()
     page.get_by_role("searchbox", name="Filter by name").fill("LINE")
     assert rows.locator(".name a").all_inner_texts() == ["core:line"]
+    page.keyboard.press("Escape")
+    expect(page.locator("#name")).to_have_value("")
+    expect(rows).to_have_count(11)
+    page.keyboard.press("Escape")
+    expect(page.locator("#name")).not_to_be_focused()
 
 
 def test_ten_thousand_tasks_are_not_ten_thousand_rows(visit: Open, tmp_path: Path) -> None:
@@ -199,9 +239,9 @@ def test_the_timeline(visit: Open) -> None:
         expect(tip).to_contain_text(told)
     page.keyboard.press("End")
     expect(tip).to_contain_text("api:test · ✓ passed · 1.0s · from 20s")
-    width = page.locator(".space").first.bounding_box()
+    width = page.locator(".lanes .space").bounding_box()
     page.get_by_role("button", name="Zoom in").click()
-    wider = page.locator(".space").first.bounding_box()
+    wider = page.locator(".lanes .space").bounding_box()
     assert width
     assert wider
     assert wider["width"] == pytest.approx(2 * width["width"], abs=2)
@@ -303,6 +343,180 @@ def test_a_line_of_a_megabyte(visit: Open) -> None:
     assert page.locator("#log .row").last.get_attribute("data-row") == str(-(-(LONG - 2) // 1000) - 1)
 
 
+@pytest.mark.parametrize(
+    ("output", "lines"),
+    [
+        (
+            "jest-colour-29.7.0",
+            ["totals the items", "prints a receipt", "describes a cart", "takes the money", "breaks"],
+        ),
+        ("tsc-5.9.3", ["TS2307: Cannot find", "TS2322: Type 'number'", "TS2322: Type 'string'", "TS2322: Type 'Money"]),
+        ("eslint-colour-9.39.5", ["1:29  error", "3:3   error", "3:7   error", "5:1  error", "1:23  error"]),
+        ("pytest-long-9.2.0", ["ERROR at setup of test_database", "_ test_fee _", "_ test_tariff[gold] _"]),
+        ("cargo-build-1.95.0", ["error[E0308]: mismatched types", "error[E0425]: cannot find function"]),
+        ("mypy-2.4.1", ["types_wrong.py:6: error", "types_wrong.py:11: error", "types_wrong.py:14: error: Argument 1"]),
+        ("karma-6.4.4", ["Menu has items FAILED"]),
+    ],
+)
+def test_errors_of_a_log(visit: Open, tmp_path: Path, output: str, lines: list[str]) -> None:
+    """A failed task opens where its log says why, and e leads from there to each error in the order of the log."""
+    page = visit("#task=a:b", path=failed(tmp_path, output))
+    marked = page.locator("#log .marked")
+    for number, line in enumerate(lines, 1):
+        expect(marked).to_contain_text(line)
+        expect(marked).to_be_in_viewport()
+        expect(page.locator("#stop-at")).to_have_text(re.compile(rf"^Error {number} of \d+$"))
+        page.locator("#log").press("e")
+
+
+def test_from_error_to_error(visit: Open, tmp_path: Path) -> None:
+    """Keys and buttons go round and round, name the line in the address, and cost one step to go back."""
+    page = visit(path=failed(tmp_path, "tsc-5.9.3"))
+    page.get_by_role("link", name="Open the log").click()
+    expect(page.locator("#stop-at")).to_have_text("Error 1 of 5")
+    expect(page.locator("#log .telling")).to_have_count(6)  # the second line of one error tells something too
+    assert page.locator("#log .telling .at").first.get_attribute("aria-label") == "Line 1, tells what is wrong"
+    page.get_by_role("button", name="Previous error").click()
+    expect(page.locator("#stop-at")).to_have_text("Error 5 of 5")
+    page.get_by_role("button", name="Next error").click()
+    expect(page.locator("#stop-at")).to_have_text("Error 1 of 5")
+    page.locator("#log").press("e")
+    expect(page).to_have_url(re.compile("#task=a:b&line=2$"))
+    page.locator("#log").press("Shift+E")
+    expect(page).to_have_url(re.compile("#task=a:b&line=1$"))
+    page.evaluate("location.hash = '#task=a:b&line=7'")
+    expect(page.locator("#stop-at")).to_have_text("5 errors")
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#overview")).to_be_visible()
+
+
+def test_problems_lead_into_the_log(visit: Open, tmp_path: Path) -> None:
+    """Each problem in a file has a link to the line of the log that tells of it."""
+    page = visit("#task=a:b", path=failed(tmp_path, "eslint-colour-9.39.5"))
+    page.locator("#problems-title", has_text="7 problems in files").click()
+    page.locator("#problem-list li", has_text="Unexpected console statement").get_by_role("link", name="line 4").click()
+    expect(page.locator("#log .marked")).to_contain_text("Unexpected console statement")
+
+
+def test_an_error_within_a_long_line(visit: Open, tmp_path: Path) -> None:
+    """Of a line of a megabyte the page shows the part that says why."""
+    text = "x" * (LONG // 2) + " TypeError: nothing there " + "y" * (LONG // 2)
+    path = write(tmp_path, {"id": "a:b", "telling": ["TypeError: nothing there"]}, texts=[text])
+    page = visit("#task=a:b", path=path)
+    expect(page.locator("#log .text", has_text="TypeError: nothing there")).to_be_in_viewport()
+    page.keyboard.press("w")
+    expect(page.get_by_role("button", name="Wrap")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("e")
+    expect(page).to_have_url(re.compile("&line=1$"))
+    expect(page.locator("#log .text", has_text="TypeError:")).to_be_in_viewport()
+
+
+def test_a_log_without_errors_has_no_way_to_them(visit: Open) -> None:
+    """Where nothing is known to be wrong, no button leads there, and the log opens at its first line."""
+    page = visit("#task=core:bulk")
+    expect(row(page, 1)).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Next error")).to_be_hidden()
+    page.keyboard.press("e")
+    expect(page).to_have_url(re.compile("#task=core:bulk$"))
+
+
+def test_long_lines_can_be_wrapped(visit: Open) -> None:
+    """The button and its key wrap lines at spaces, under their own numbers, for all logs until pressed again."""
+    page = visit("#task=cart:test&line=20", viewport={"width": 390, "height": 800})
+    expect(row(page, 20)).to_be_in_viewport()
+    until(page, "document.querySelector('#log').scrollWidth > document.querySelector('#log').clientWidth")
+    button = page.get_by_role("button", name="Wrap")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#log .at:text-is('↳')").first).to_be_visible()
+    expect(row(page, 20)).to_be_in_viewport()
+    expect(row(page, 20)).to_have_attribute("aria-current", "true")
+    fits(page)
+    page.keyboard.press("j")
+    expect(page.locator("#task-id")).to_have_text("web:build")
+    expect(page.locator("#log .at:text-is('↳')").first).to_be_visible()
+    fits(page)
+    page.keyboard.press("w")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#log .at:text-is('↳')")).to_have_count(0)
+
+
+def test_wrapped_lines_follow_the_width(visit: Open) -> None:
+    """When the window gets another width, the lines are wrapped anew and the marked one stays in view."""
+    page = visit(f"#task=core:bulk&line={BULK - 50}", viewport={"width": 1200, "height": 800})
+    page.keyboard.press("w")
+    expect(row(page, BULK - 50)).to_be_in_viewport()
+    expect(page.locator("#log .at:text-is('↳')")).to_have_count(0)
+    page.set_viewport_size({"width": 220, "height": 800})
+    expect(page.locator("#log .at:text-is('↳')").first).to_be_visible()
+    expect(row(page, BULK - 50)).to_be_in_viewport()
+    fits(page)
+    page.locator("#log").evaluate("box => { box.scrollTop = box.scrollHeight; box.scrollIntoView({ block: 'end' }) }")
+    expect(row(page, BULK)).to_be_in_viewport()
+    assert page.locator("#log .row").count() < 200
+    page.evaluate("location.hash = '#task=core:bulk&line=75000'")
+    expect(row(page, 75_000)).to_be_in_viewport()
+    expect(row(page, 75_000)).to_contain_text("[75000]")
+
+
+def test_a_wrapped_line_of_a_megabyte(visit: Open) -> None:
+    """It takes thousands of rows; what is searched for is found and marked, over the end of a row too."""
+    page = visit("#task=core:line")
+    page.keyboard.press("w")
+    expect(page.locator("#log .at:text-is('↳')").first).to_be_visible()
+    fits(page)
+    assert search(page, "longneedle").startswith("1 line in 1 log")
+    page.keyboard.press("Enter")
+    expect(page.locator("#log .row[aria-current]").last).to_be_in_viewport()
+    marked = "[...CSS.highlights.get('found')].map(String)"
+    assert "".join(page.evaluate(marked)) == "LongNeedle"
+    search(page, "x" * 199)
+    page.keyboard.press("Enter")
+    expect(page.locator("#log .row").first).to_have_attribute("data-row", "0")
+    parts = page.evaluate(marked)
+    assert len(parts[0]) < 199
+    assert set("".join(parts)) == {"x"}
+
+
+def test_what_is_wrapped_fits(visit: Open, tmp_path: Path) -> None:
+    """Colour codes take no room in a row; tabs, wide letters, and letters with marks take what they need."""
+    lines = [
+        "".join(f"\x1b[3{at % 8}m{at:03}\x1b[0m" for at in range(200)),
+        "\t".join("abc" for _ in range(100)),
+        "\u65e5\u672c\u8a9e" * 100,
+        "e\u0301\u0302" * 300,
+        "\U0001f680" * 100,
+        "word " * 200,
+        "x" * 998 + "\x1b[" + "0;" * 2000 + "31mafter",
+    ]
+    words = re.sub(r"\x1b\[[\d;]+m", "", "".join(lines))
+    page = visit("#task=a:b", path=write(tmp_path, {"id": "a:b"}, texts=["\n".join(lines)]))
+    expect(row(page, len(lines))).to_be_attached()
+    assert "".join(page.locator("#log .text").all_inner_texts()) == words
+    page.keyboard.press("w")
+    expect(page.locator("#log .at:text-is('↳')").nth(len(lines))).to_be_visible()
+    fits(page)
+    rows = page.locator("#log .text").all_inner_texts()
+    assert "".join(rows) == words
+    assert min(map(len, rows[:3])) > 100  # the codes of the first line do not make its rows short
+    assert not [text for text in rows if text.startswith("\u0301")]
+    assert all(text.endswith("word ") for text in rows if text.startswith("word"))
+
+
+def test_copying_wrapped_lines(visit: Open) -> None:
+    """What is copied of several rows are the lines as they were printed, without numbers and the page's own breaks."""
+    page = visit(
+        "#task=core:bulk", permissions=["clipboard-read", "clipboard-write"], viewport={"width": 220, "height": 800}
+    )
+    page.keyboard.press("w")
+    expect(page.locator("#log .at:text-is('↳')").first).to_be_visible()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#log .rows'))")
+    page.keyboard.press("ControlOrMeta+C")
+    copied = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert copied[:3] == ["[1] row 1 exported", "[2] row 2 exported", "[3] row 3 exported"]
+
+
 def test_colours_of_a_log(visit: Open) -> None:
     """Colours of letters and grounds, of 16, 256 and all, stand out in both themes; styles are styles."""
     for scheme in ("light", "dark"):
@@ -343,6 +557,45 @@ def test_copying(visit: Open) -> None:
     assert copied[-1] == "still reverse and no more"
 
 
+def test_copying_twice(visit: Open) -> None:
+    """A button that says that it has copied says its own name again soon, however often it is pressed."""
+    page = visit("#task=core:build", permissions=["clipboard-read", "clipboard-write"])
+    for _ in range(2):
+        page.locator("#copy-link").click()
+        expect(page.locator("#copy-link")).to_have_text("Copied")
+    expect(page.locator("#copy-link")).to_have_text("Copy link")
+
+
+def test_back_in_the_overview(visit: Open, tmp_path: Path) -> None:
+    """Who comes back from a log is where it was opened, in the list of failed tasks or far down in the table."""
+    big = corpus(1_000, 1, failed=40)
+    path = tmp_path / "big.html"
+    with path.open("w", encoding="utf-8") as out:
+        render_page.write(big.document, big.packed, out.write)
+    page = visit(path=path)
+    card = page.locator("article.card h3 a").nth(30)
+    card.focus()
+    place = page.evaluate("scrollY")
+    assert place > 1000
+    page.keyboard.press("Enter")
+    expect(page.locator("#log .marked")).to_be_visible()
+    for _ in range(3):
+        page.keyboard.press("j")
+    page.keyboard.press("e")
+    page.go_back()  # neither another task nor another line takes a step of its own
+    expect(card).to_be_focused()
+    expect(card).to_be_in_viewport()
+    assert page.evaluate("scrollY") == place
+    page.locator("#task-rows").evaluate("box => { box.scrollTop = 20000; }")
+    link = page.locator("#task-rows .row[aria-rowindex='630'] a")
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#overview")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(link).to_be_focused()
+    expect(link).to_be_in_viewport()
+
+
 def test_a_line_number_is_its_link(visit: Open) -> None:
     """Clicking on a line's number puts it into the address."""
     page = visit("#task=core:bulk")
@@ -372,21 +625,37 @@ def test_search_in_all_logs(visit: Open) -> None:
     expect(row(page, lines[1])).to_have_attribute("aria-current", "true")
     page.keyboard.press("Shift+N")
     expect(page.locator("#found-at")).to_have_text("1 of 2")
-    page.get_by_role("button", name="Previous").click()
+    page.get_by_role("button", name="↑ Previous").click()
     expect(page.locator("#found-at")).to_have_text("2 of 2")
 
 
 def test_many_lines_found(visit: Open) -> None:
-    """All lines are counted, over all blocks of a log, and the first thousand are listed."""
+    """All lines are counted, over all blocks of a log; the first thousand are listed, and those in view drawn."""
     page = visit()
     assert search(page, "] Row ").startswith(f"{BULK:,} lines in 1 log, the first 1,000 listed")
-    assert page.locator("#hits a").count() == 1000
+    assert page.locator("#hits [role=listitem]").first.get_attribute("aria-setsize") == "1001"  # with the log's task
+    assert 10 < page.locator("#hits a").count() < 100
+    page.locator("#search").press("Shift+Enter")
+    expect(page.locator("#found-at")).to_have_text("1,000 of 1,000")
+    expect(page.locator("#hits a[aria-current]")).to_be_in_viewport()
+    expect(page.locator("#hits a[aria-current] .at")).to_have_text("1,000")
+    expect(row(page, 1000)).to_be_in_viewport()
     assert search(page, "149999] row").startswith("1 line in 1 log")
     page.locator("#hits a").click()
     expect(row(page, 149_999)).to_be_in_viewport()
     page.keyboard.press("Escape")
     expect(page.locator("#found")).to_be_hidden()
     expect(page.locator("#task")).to_be_visible()
+
+
+def test_one_letter_is_searched(visit: Open) -> None:
+    """One letter is enough: all lines with it are counted, the first of them listed, and marked in the log."""
+    page = visit()
+    assert re.match(r"150,\d\d\d lines in \d logs, the first 1,000 listed", search(page, "x"))
+    page.locator("#search").press("Enter")
+    expect(page.locator("#found-at")).to_have_text("1 of 1,000")
+    until(page, "CSS.highlights.get('found').size > 0")
+    assert search(page, "§") == "“§” is in no log; 1 log left out of this file"
 
 
 def test_typing_on_replaces_the_search(visit: Open) -> None:
@@ -464,7 +733,8 @@ def test_accessibility(visit: Open, scheme: str) -> None:
 def violations(page: Page) -> list[Any]:
     """Ask the engine; each violation with the elements that it is about."""
     found: list[Any] = page.evaluate(
-        "axe.run().then(found => found.violations.map(one => [one.id, one.help, one.nodes.map(node => node.html)]))"
+        """axe.run({ rules: { "target-size": { enabled: true } } }).then(
+          found => found.violations.map(one => [one.id, one.help, one.nodes.map(node => node.html)]))"""
     )
     return found
 
@@ -476,7 +746,7 @@ def test_hostile_names_and_logs_do_nothing(visit: Open, made: Corpus) -> None:
     search(page, "onerror")
     page.locator("#hits a").first.click()
     name = f"{HOSTILE}:test"
-    expect(page.locator("#task-id")).to_have_text(name.replace("\u2028", " "))
+    expect(page.locator("#task-id")).to_have_text(name.replace("\u2028", "⟨U+2028⟩"))
     expect(page.locator("#log")).to_contain_text("<img src=x onerror=")
     expect(page.locator("#log")).to_contain_text("javascript:document.title='ran'")
     assert page.locator("main img, main script, main iframe, [onerror], [onclick], [style*=url]").count() == 0
@@ -488,6 +758,60 @@ def test_hostile_names_and_logs_do_nothing(visit: Open, made: Corpus) -> None:
     expect(page.locator("#overview")).to_be_visible()
     assert page.title() == title
     assert made.document["answer"] in title
+
+
+def test_what_is_not_seen_is_named(visit: Open, tmp_path: Path) -> None:
+    """Characters that turn the text round or take no room are shown by their names: no two tasks look the same."""
+    names = ["pay\u202eload:test", "payload:test", "pay\u200bload:test"]
+    path = write(
+        tmp_path,
+        *({"id": name, "telling": [f"{name} broke"]} for name in names),
+        texts=[f"before\n{name} broke \x1b[31m\u2066there\x1b[0m" for name in names],
+    )
+    page = visit(path=path, permissions=["clipboard-read", "clipboard-write"])
+    shown = ["pay⟨U+202E⟩load:test", "payload:test", "pay⟨U+200B⟩load:test"]
+    assert page.locator("article.card h3 a").all_inner_texts() == shown
+    assert page.locator("#task-rows .name a").all_inner_texts() == shown
+    assert page.locator("article.card pre").all_inner_texts() == [f"{name} broke\n" for name in shown]
+    search(page, "\u202eload")
+    page.keyboard.press("Enter")
+    expect(page.locator("#task-id")).to_have_text(shown[0])
+    assert page.title() == f"{shown[0]} · Nx"
+    assert page.locator("#hits .of").inner_text() == f"✗ failed {shown[0]}"
+    named = page.locator("#log .named")
+    expect(named).to_have_count(2)
+    content = "element => getComputedStyle(element, '::before').content"
+    assert [each.evaluate(content) for each in named.all()] == ['"U+202E"', '"U+2066"']
+    assert page.evaluate("CSS.highlights.get('found').size") == 1
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#log .rows'))")
+    page.locator("#log").press("ControlOrMeta+C")
+    copied = f"before\n{names[0]} broke \u2066there"
+    assert page.evaluate("navigator.clipboard.readText()") == copied
+    page.get_by_role("button", name="Copy log").click()
+    expect(page.locator("#copy-log")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == copied
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (390, 844), (640, 400), (320, 256)])
+def test_small_screens(visit: Open, width: int, height: int) -> None:
+    """On a small screen, or enlarged, the line that was searched for comes into view; its problems can be open, too."""
+    page = visit("#task=web:build", viewport={"width": width, "height": height})
+    expect(page.locator("#log .marked")).to_be_in_viewport()
+    page.locator("#problems-title").click()
+    search(page, "error")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator("#found-at")).to_have_text(re.compile("^2 of"))
+    expect(page.locator("#log .marked")).to_be_in_viewport()
+
+
+def test_a_letter_that_is_two_in_lower_case(visit: Open, tmp_path: Path) -> None:
+    """What is searched for is marked where it stands, whatever the letters before it."""
+    page = visit(path=write(tmp_path, {"id": "a:b"}, texts=["\u0130\u0130\u0130 needle \u0130"]))
+    search(page, "NEEDLE \u0130")
+    page.keyboard.press("Enter")
+    until(page, "CSS.highlights.get('found').size > 0")
+    assert page.evaluate("[...CSS.highlights.get('found')].map(String)") == ["needle \u0130"]
 
 
 @pytest.mark.parametrize("width", [360, 800, 1600])

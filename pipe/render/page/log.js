@@ -141,15 +141,15 @@ function tell(text) {
 
 /* --- its rows: as wide as a line, or as the box where lines are wrapped --- */
 
-let laid = Promise.resolve(); // once the log is laid out, and drawn
+let laid = Promise.resolve(); // once the log is laid out
 
 /* Lay the log out in rows; the one that shows the wanted place stands so many rows below the top. */
 function layOut(task, wanted, above) {
   const wide = fitting(task);
-  const opening = ask("open", { log: task.log.id, columns: wide, ...wanted }).then(async opened => {
+  const opening = ask("open", { log: task.log.id, columns: wide, ...wanted }).then(opened => {
     if (current === task) {
       columns = wide;
-      await log.set(opened.rows, opened.row, above);
+      log.set(opened.rows, opened.row, above);
     }
     return opened;
   });
@@ -174,6 +174,7 @@ function fitting(task) {
 /* Lay the log out anew where another width asks for it; the marked line stays where it is, or else what is at the top. */
 async function refit() {
   await laid;
+  for (let drawn = null; drawn !== log.drawn; ) await (drawn = log.drawn);
   if (!current || !log.count || fitting(current) === columns) return;
   const { first, seen } = log;
   const inView = [...log.rows.children].filter(row => row.dataset.row >= first && row.dataset.row < first + seen);

@@ -59,9 +59,9 @@ function overview() {
   $("overview").removeAttribute("inert");
   $("task").hidden = true;
   document.title = title;
+  scrollTo(0, Math.min(left.top, $("overview").offsetHeight)); // asked for its height, it is laid out from here on
   table.show();
   timeline.draw();
-  scrollTo(0, left.top);
   left.focused?.focus({ preventScroll: true });
 }
 

@@ -27,17 +27,17 @@ class Rows {
   grow(count) {
     this.count = count;
     this.space.style.height = `${Math.min(MOST, count * this.height)}px`;
-    return this.show();
+    this.show();
   }
 
   /* Show other rows, one of them so many rows below the top. */
-  async set(count, row = 0, above = 0) {
+  set(count, row = 0, above = 0) {
     this.count = count;
     this.space.style.height = `${Math.min(MOST, count * this.height)}px`;
     this.rows.replaceChildren();
     this.to = this.from = 0;
     this.goTo(row, above);
-    await this.show(true);
+    this.show(true);
   }
 
   /* Scroll so that a row stands so many rows below the top. */
@@ -55,13 +55,17 @@ class Rows {
     else if (row >= first + seen - 2) this.goTo(row, seen - 3);
   }
 
-  async show(anew = false) {
+  /* Draw what is in view and some rows around it, unless that is there. What was asked for last is there once `drawn` is. */
+  show(anew = false) {
     if (this.box.closest("[inert]")) return;
     const { first, seen } = this;
     const last = Math.min(this.count, first + seen);
     if (this.count && !anew && !this.scaled && first >= this.from && last <= this.to) return;
     const from = Math.max(0, Math.min(first - 30, this.count - seen - 30));
-    const to = Math.min(this.count, first + seen + 30);
+    this.drawn = this.put(first, from, Math.min(this.count, last + 30));
+  }
+
+  async put(first, from, to) {
     const asked = ++this.asked;
     const drawn = this.count ? this.draw(from, to) : [];
     const elements = drawn instanceof Promise ? await drawn : drawn;
