@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MOST = 512 << 20
 # Of tasks that passed so many problems are read: a report takes a thousand, and those of failed tasks come first.
 _PASSING = 2_500
+# Who is told of a place: no tool that is known, or the runtime that ended for it.
+_UNHANDLED = ("", "node", "python")
 _HEAD = 4_000  # characters in which Nx's echo of the command is looked for
 _COMMAND, _ENDED = 'Warning: command "', "exited with non-zero status code"
 
@@ -70,8 +72,8 @@ class Logs:
         """What tools found, by absolute paths where they print such: those are the ones that are beyond doubt."""
         found, more = problems.count(_without_nx(text))
         if not failed:
-            # Of a tool that nobody knows and that had nothing to complain about, a place is just a place.
-            found = tuple(one for one in found if one.tool or one.severity is Severity.WARNING)
+            # A place that some program prints is just a place there, and an exception is one that was handled.
+            found = tuple(one for one in found if one.tool not in _UNHANDLED or one.severity is Severity.WARNING)
             self._wanted -= len(found)
         return tuple(one._replace(message=without_clone_dir(one.message, self._clone_dir)) for one in found), more
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pipe.model import Severity
-from pipe.problems.reader import regex
+from pipe.problems.reader import WIDEST, regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST = 1_000  # problems of one output
 _REMEMBERED = 100_000  # of those that are counted, so that none is counted twice
+_SPELLINGS = 20  # files among which the same one is looked for, named from another folder
 _PIECE = 8 * 1024 * 1024  # characters that are read at once
 _PROJECT = r"(?!(?i:error|warn|warning|info|fatal|note): )@?[\w-]{1,100}(?:/[\w-]{1,100})?: "  # no file with its ending
 _PREFIXED = 0.8  # share of the lines that begin with the same name and colon, from which on it is a prefix
@@ -32,7 +33,7 @@ _SHAPES = bytes(
 _PLACE = b"a:0"
 _ENDING = 10  # characters of a file name's ending, its dot among them
 # One of these, or a place, is in whatever a reader finds something in.
-_TROUBLE = (b"rror", b"ERROR", b"arn", b"WARN", b"FAIL", "✖".encode(), "⚠".encode())
+_TROUBLE = (b"rror", b"ERROR", b"arn", b"WARN", b"FAIL", b"reformat", "✖".encode(), "⚠".encode())
 _SYMBOL = b"not ASCII"  # stands for any letter that is not
 
 
@@ -53,38 +54,70 @@ def count(output: str) -> tuple[tuple[Problem, ...], int]:
     return found, kept.number - len(found)
 
 
+class _Seen:
+    """What was seen in which files, maybe named from another folder."""
+
+    def __init__(self) -> None:
+        self._paths: dict[tuple[object, ...], set[str]] = {}
+        self._number = 0
+
+    def has(self, path: str, *what: object, add: bool = False) -> bool:
+        """Whether it was; where it was not, it is from now on if `add` says so."""
+        key = (path.rpartition("/")[2], *what)
+        paths = self._paths.get(key)
+        if paths and (path in paths or (len(paths) <= _SPELLINGS and any(_same(path, one) for one in paths))):
+            return True
+        if add and self._number < _REMEMBERED:
+            self._number += 1
+            if paths is None:
+                paths = self._paths[key] = set()
+            paths.add(path)
+        return False
+
+
 class _Kept:
     """The problems found so far, each once, with where each stands; `MOST` of either severity."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, int | None, int | None, str]] = set()
-        self._places: set[tuple[str, int | None, int | None]] = set()
+        self._known = _Seen()
+        self._places = _Seen()
         self.number = 0
         self._found: dict[Severity, list[tuple[int, int, Problem]]] = {Severity.ERROR: [], Severity.WARNING: []}
 
-    def add(self, problem: Problem, place: int) -> None:
-        """Keep a problem unless it is known; `place` grows from line to line."""
-        found = self._found[problem.severity]
-        key = (problem.path, problem.line, problem.column, problem.message)
-        if key in self._known:
+    def add(self, problem: Problem, place: int, *, again: bool = False) -> None:
+        """Keep a problem unless it is known; `place` grows from line to line.
+
+        What is told `again` is known where a tool's own reader found something at the same place, whatever its words.
+        """
+        path, line, column = problem[:3]
+        if self._places.has(path, line, column, add=not again) and again:
+            return
+        if self._known.has(path, line, column, problem.message.rstrip("."), add=True):
             return
         self.number += 1
-        if len(self._known) < _REMEMBERED:
-            self._known.add(key)
+        found = self._found[problem.severity]
         if len(found) < MOST:
-            if problem.tool:
-                self._places.add(key[:3])
             found.append((place, self.number, problem))
 
-    def has(self, problem: Problem) -> bool:
-        """Whether a tool's own reader found a problem at the same place, whatever its words."""
-        return (problem.path, problem.line, problem.column) in self._places
-
     def problems(self) -> tuple[Problem, ...]:
+        """Give them in their order, without those that are told with their line as well."""
+        lined = {_told(problem) for found in self._found.values() for _, _, problem in found if problem.line}
+        for severity, found in self._found.items():
+            kept = [each for each in found if each[2].line or _told(each[2]) not in lined]
+            self.number -= len(found) - len(kept)
+            self._found[severity] = kept
         errors, warnings = (sorted(self._found[severity]) for severity in (Severity.ERROR, Severity.WARNING))
         if len(errors) + len(warnings) <= MOST:
             errors, warnings = sorted(errors + warnings), []
         return tuple(problem for _, _, problem in (errors + warnings)[:MOST])
+
+
+def _same(path: str, other: str) -> bool:
+    return path.endswith(f"/{other}") or other.endswith(f"/{path}")
+
+
+def _told(problem: Problem) -> tuple[str, str]:
+    return problem.path.rpartition("/")[2], problem.message
 
 
 def _pieces(output: str) -> Iterator[tuple[int, str]]:
@@ -107,23 +140,32 @@ def _search(text: str, start: int, kept: _Kept) -> None:
     if not text.isascii():
         troubles.add(_SYMBOL)
     troubles.add(b"")
-    tools = [tool for tool, signs in _tools() if any(word in troubles and sign in data for word, sign in signs)]
+    there = {sign for word, sign in _signs() if word in troubles and sign in data}
+    tools = [tool for tool, signs in _tools() if not there.isdisjoint(signs)]
     places = _lines_with_place(shapes)
     if not tools and not places:
         return
     from pipe.problems import generic  # noqa: PLC0415 - the outputs of most builds never get here
 
-    lines = _without_prints(_without_prefix(text.split("\n")))
+    lines = _lines(text)
     readers = bytearray(len(lines))  # which of the tools, from 1, has read the line
     for number, tool in enumerate(tools, 1):
         others = bytes((0, number))
         for first, end, problem in tool.read(lines):
             if not readers[first:end].strip(others):
                 readers[first:end] = bytes((number,)) * (end - first)
-                kept.add(problem, start + first)
+                kept.add(problem, start + first, again=tool.again)
     for first, end, problem in generic.read(lines, [each for each in places if not readers[each]]):
-        if not any(readers[first:end]) and not kept.has(problem):
-            kept.add(problem, start + first)
+        if not any(readers[first:end]):
+            kept.add(problem, start + first, again=True)
+
+
+def _lines(text: str) -> list[str]:
+    """Give the lines as the tool printed them, without what tests printed that it shows as such."""
+    lines = _without_prefix(text.split("\n"))
+    if any(word in text for word in ("stdout | ", "stderr | ", " console.")):
+        lines = _without_prints(lines)
+    return _without_passes(lines) if "= PASSES =" in text else lines
 
 
 def _without_prints(lines: list[str]) -> list[str]:
@@ -141,6 +183,17 @@ def _without_prints(lines: list[str]) -> list[str]:
             inside = ""
         elif inside:
             found[number] = ""
+    return found
+
+
+def _without_passes(lines: list[str]) -> list[str]:
+    """Blank the section in which pytest shows what passing tests have printed."""
+    found = []
+    inside = False
+    for line in lines:
+        if line.startswith("=="):
+            inside = regex(r"=+ PASSES =+$").match(line[:WIDEST]) is not None
+        found.append("" if inside else line)
     return found
 
 
@@ -172,19 +225,24 @@ def _without_prefix(lines: list[str]) -> list[str]:
 
 
 @cache
-def _tools() -> tuple[tuple[Tool, tuple[tuple[bytes, bytes], ...]], ...]:
-    """Give all tools with their signs, in the order in which they are asked; before each sign a word that it holds.
-
-    An output without the word need not be looked through for the signs that hold it.
+def _tools() -> tuple[tuple[Tool, frozenset[bytes]], ...]:
+    """Give all tools with their signs, in the order in which they are asked.
 
     What compiles and lints comes first: a suite that could not be compiled shows the compiler's own words.
     """
-    from pipe.problems import bundlers, compilers, crashes, linters, native, suites  # noqa: PLC0415
+    from pipe.problems import bundlers, compilers, crashes, go, java, linters, python, rust, suites  # noqa: PLC0415
 
-    modules = (linters, compilers, bundlers, suites, native, crashes)
-    return tuple((tool, tuple(map(_with_word, tool.signs))) for module in modules for tool in module.TOOLS)
+    modules = (linters, compilers, bundlers, suites, go, rust, java, python, crashes)
+    tools = sorted((tool for module in modules for tool in module.TOOLS), key=lambda tool: tool.again)
+    return tuple((tool, frozenset(map(str.encode, tool.signs))) for tool in tools)
 
 
-def _with_word(sign: str) -> tuple[bytes, bytes]:
-    data = sign.encode()
-    return next((word for word in _TROUBLE if word in data), b"" if sign.isascii() else _SYMBOL), data
+@cache
+def _signs() -> tuple[tuple[bytes, bytes], ...]:
+    """Give the signs of all tools, before each a word that it holds: without that, nobody need look for the sign."""
+    signs = {sign for _, signs in _tools() for sign in signs}
+    return tuple((_word_of(sign), sign) for sign in sorted(signs))
+
+
+def _word_of(sign: bytes) -> bytes:
+    return next((word for word in _TROUBLE if word in sign), b"" if sign.isascii() else _SYMBOL)

@@ -137,6 +137,18 @@ def _from_one(lines: Sequence[str], start: int, row: int | None, column: int, *,
     return column + (not plugin)
 
 
+def _nx_rollup(lines: Sequence[str]) -> Iterator[Found]:
+    """Read `There was an error during the build:`, as Nx runs Rollup, and under it `file (1:2): message`."""
+    for number, line in enumerate(lines[:-1]):
+        if line.endswith("There was an error during the build:"):
+            told = regex(r"  (\S.*?) \((\d{1,7}):(\d{1,6})\): (\S.*)$").match(lines[number + 1][:WIDEST])
+            if told:
+                where = int(told[2]), int(told[3]) + 1
+                yield Found(
+                    number, number + 2, Problem(told[1], *where, Severity.ERROR, message_of(told[4]), None, "rollup")
+                )
+
+
 def _rollup(lines: Sequence[str]) -> Iterator[Found]:
     """Read `[!] RollupError: message` with the file on a line under it, or before the message."""
     for number, line in enumerate(lines):
@@ -171,7 +183,10 @@ def _rollup(lines: Sequence[str]) -> Iterator[Found]:
 def _webpack(lines: Sequence[str]) -> Iterator[Found]:
     """Read `ERROR in ./file 1:2-3` and the message under it, of webpack and of Rspack."""
     for number, line in enumerate(lines):
-        head = regex(_WEBPACK).match(line[:WIDEST].rstrip()) if line.startswith(("ERROR in ", "WARNING in ")) else None
+        if not line.startswith(("ERROR in ", "WARNING in ")):
+            continue
+        # webpack 5.113 makes other plugins' colours readable: `\\x1b[32m2:14`.
+        head = regex(_WEBPACK).match(regex(r"\\x1b\[[\d;]{0,12}m").sub("", line[:WIDEST]).rstrip())
         if head is None:
             continue
         end = number + 1
@@ -224,6 +239,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("esbuild", ("[ERROR] ", "[WARNING] ", ": ERROR: ", ": WARNING: "), _esbuild),
     Tool("vite", ("Build failed in ", "error during build:", "failed to resolve import"), _vite),
     Tool("rollup", ("[!] ", "(!) "), _rollup),
+    Tool("rollup", ("There was an error during the build:",), _nx_rollup),
     Tool("next", ("Module not found: ",), _next),
     Tool("webpack", ("ERROR in ", "WARNING in "), _webpack),
 )

@@ -21,7 +21,7 @@ _TSC = (
 _NO_OVERLOAD = "No overload matches this call."
 _EXCERPT = r"$|  |\d+ |> \d"  # what follows in the format with excerpts: related places too
 _CONTINUED = 12  # lines under a message that may belong to it
-_FRAME = r"\s{0,6}(?:,-|╭─+)\[ ?(\S.*?)(?::(\d{1,7}):(\d{1,6}))? ?\]\s*$"
+_FRAME = r"\s{0,10}(?:,-|╭─+)\[ ?(\S.*?)(?::(\d{1,7}):(\d{1,6}))? ?\]\s*$"
 _HEAD = r"(?:\s{0,6}(?:Error: +)?([x×✖⚠!])|\[([A-Z][A-Z_]{2,60}|[a-z][\w:-]{1,80})\]) (?=\S)"
 _PLUGIN = r"([a-z@][\w@/-]{0,60}\([\w@/-]{1,100}\)): (?=\S)"
 _SASS = r"\s{2,6}(\S.*?) (\d{1,7}):(\d{1,6})\s{2}(?:root stylesheet|\S.*)$"
@@ -52,7 +52,7 @@ def _tsc(lines: Sequence[str]) -> Iterator[Found]:
 def _frames(lines: Sequence[str]) -> Iterator[Found]:
     """Read a message and under it an excerpt in a frame that names its place, as swc, oxlint and Rolldown print."""
     for number, line in enumerate(lines):
-        if "[" not in line[:12]:
+        if "[" not in line[:14]:
             continue
         place = regex(_FRAME).match(line[:WIDEST])
         if place is None or place[2] is None or place[1].startswith("<"):
@@ -88,13 +88,13 @@ def _pointed(lines: Sequence[str], start: int) -> tuple[int, tuple[int, int] | N
     pointed = None
     for number in range(start, min(start + 60, len(lines))):
         line = lines[number][:WIDEST]
-        code = regex(r"\s{0,8}(\d{1,7}) ([|│]) ?").match(line)
-        mark = regex(r"\s{0,8}[:·] (\s*)[\^┬─]").match(line)
+        code = regex(r"\s{0,10}(\d{1,7}) ([|│]) ?").match(line)
+        mark = regex(r"\s{0,10}[:·] (\s*)[\^┬─]").match(line)
         if code:
             row = int(code[1])
         elif mark and row is not None and pointed is None:
             pointed = row, len(mark[1]) + 1
-        if regex(r"\s{0,8}(?:`-|╰─|─+╯)").match(line):
+        if regex(r"\s{0,10}(?:`-|╰─|─+╯)").match(line):
             return number + 1, pointed
         if not line.strip():
             return number, pointed

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 _LONGEST = 300  # lines of a crash
 _NODE_HEAD = r"(?:file://)?((?:/|[A-Za-z]:[\\/]|node:)\S.*):(\d{1,7})$"
-_NODE_FRAME = r"\s{4,12}at (?:async )?(?:.*\()?(?:file://)?((?:/|[A-Za-z]:[\\/]|\w).*?):(\d{1,7}):(\d{1,6})\)?(?: \{)?$"
+_NODE_FRAME = (
+    r"\s{4,12}at (?:async )?(?:(?=.*\)(?: \{)?$)[^(]* \()?"
+    r"(?:file://)?((?:/|[A-Za-z]:[\\/]|\w).*?):(\d{1,7}):(\d{1,6})\)?(?: \{)?$"
+)
 _FOREIGN = r"(?:.*[\\/])?node_modules[\\/]|node:|internal/|evalmachine|webpack"
 _NO_CAUSE = ("Error: Command failed", "UnhandledPromiseRejection:", "Error: Cannot find package")
 _PYTHON_FRAME = r'\s{2}File "([^"]+)", line (\d{1,7})(?:, in |$)'
@@ -24,7 +27,7 @@ _PYTHON_ERROR = r"(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,80}(?::|$)"
 _PYTHON_FOREIGN = r"(?:.*[\\/])?(?:site-packages|dist-packages|lib[\\/]python3[.\d]*)[\\/]|<"
 
 
-def _node(lines: Sequence[str]) -> Iterator[Found]:
+def read_node_crash(lines: Sequence[str]) -> Iterator[Found]:
     """Read the place, the line with a caret under it, the error with its stack, and `Node.js v20` at the end."""
     ended = 0
     for last, line in enumerate(lines):
@@ -89,6 +92,6 @@ def _python(lines: Sequence[str]) -> Iterator[Found]:
 
 
 TOOLS: tuple[Tool, ...] = (
-    Tool("node", ("Node.js v",), _node),
+    Tool("node", ("Node.js v",), read_node_crash),
     Tool("python", ("Traceback (most recent call last)", "SyntaxError: ", "IndentationError: "), _python),
 )

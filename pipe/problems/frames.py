@@ -42,11 +42,17 @@ def place_at_end(text: str) -> Place | None:
 
 
 def clean(path: str) -> str:
-    """Give a path as a file has it: no scheme, no query that a bundler added, no percent signs of a URL."""
+    """Give a path as a file has it: no scheme, no query that a bundler added, no percent signs of a URL.
+
+    Of a folder in parentheses Jest takes what follows for a path of its own, and gives it from the project's folder:
+    `/shop/src/(app)../../../cart.ts`.
+    """
     if path.startswith("file://"):
         path = unquote(path.removeprefix("file://"))
     elif path.startswith("webpack:"):
         path = path.partition("/./")[2] or path
+    if ")../" in path:
+        path = regex(r"\)(?:\.\./)+").sub(")/", path)
     return path.partition("?")[0]
 
 
@@ -70,14 +76,14 @@ def frame(line: str, hint: str = "", *, bare: bool = False) -> Place | None:
     if marked:
         text = text[2:].strip().removeprefix("async ")
     if text.endswith(")") and " (" in text:
-        text = text[text.rfind(" (") + 2 : -1]
-    elif marked:
+        text = text.partition(" (")[2][:-1]  # what follows may hold parentheses too
+    elif marked and not line.lstrip().startswith("at "):
         rest = text.rpartition(":")[0].rpartition(":")[0]
         if " " in rest and not (hint and rest.endswith(hint)) and not rest.startswith(("/", "file:")):
             text = text.rpartition(" ")[2]
         elif hint and rest.endswith(f" {hint}"):
             text = text[len(rest) - len(hint) :]
-    elif " " in text:
+    elif not marked and " " in text:
         return None
     place = place_at_end(text)
     return None if place is None or is_foreign(place.path) else place
@@ -114,6 +120,8 @@ def first_words(lines: Sequence[str]) -> str:
             wanted[head] = False
         elif len(words) == 1 and words[0].endswith(":") and " !== " in text and len(text) <= _VALUE:
             words.append(f" {text}")
+        elif len(words) == 1 and text.startswith("Received promise "):
+            words.append(f"; {text}")
     if len(words) == 1 and (words[0].startswith("expect(") or words[0].endswith(":")):
         joint = " " if words[0].endswith(":") else "; "
         words.extend(joint + each for each in _difference(lines[start + 1 : start + 1 + _DIFFERENCE]))

@@ -119,6 +119,8 @@ def _told(rest: str, level: str | None, *, sure: bool) -> tuple[Severity, str, s
     elif trailing is not None:
         rule, text = trailing[1], text[: len(text) - len(trailing[0])]
     kind = regex(_CLASS).match(text)
+    if level in _NO_PROBLEM and unix is not None and unix[3]:
+        level = "warning"  # ShellCheck's, which fails by them
     if level in _NO_PROBLEM or not (sure or level or code or kind or after["other"]):
         return None
     message = message_of(text)

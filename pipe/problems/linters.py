@@ -1,13 +1,15 @@
 """Readers for linters and formatters of JavaScript, TypeScript and CSS, and for those that print as they do.
 
 Formats: ESLint's stylish, compact, unix, visualstudio and json, which Stylelint, yamllint and Next.js take up with
-small differences, `prettier --check`, Biome, pylint. All count columns from 1 but pylint, which counts from 0.
+small differences, `prettier --check`, Biome, pylint, RuboCop, ShellCheck, and the commands of GitHub's workflows, which
+many tools can print. All count columns from 1 but pylint, which counts from 0.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pipe.model import Problem, Severity
 from pipe.problems.reader import WIDEST, Found, Tool, message_of, regex
@@ -39,6 +41,7 @@ _BIOME_KINDS = (
     "project",
 )
 _PYLINT = r"(\S.*?):(\d{1,7}):(\d{1,6}): ([CRWEF])\d{4}: (\S.*) \(([a-z][a-z0-9-]{0,60})\)$"
+_RUBOCOP = r"(\S.*?):(\d{1,7}):(\d{1,6}): ([CRWEF]): (?:\[\w+\] )?([A-Z]\w*(?:/\w+)+): (\S.*)$"
 _WRAPPED = 8  # lines of a message in a narrow terminal
 _LOOK_AHEAD = 40  # lines that a message may go on for
 
@@ -217,7 +220,7 @@ def _prettier(lines: Sequence[str]) -> Iterator[Found]:
         elif checks and line.startswith("[warn] ") and regex(r"\[warn\] [^\s\[{].*\.[\w-]{1,20}$").match(line[:WIDEST]):
             text = "Code style issues found. Run Prettier with --write to fix."
             yield Found(
-                number, number + 1, Problem(line[7:].strip(), None, None, Severity.WARNING, text, None, "prettier")
+                number, number + 1, Problem(line[7:].strip(), None, None, Severity.ERROR, text, None, "prettier")
             )
 
 
@@ -248,6 +251,53 @@ def _pylint(lines: Sequence[str]) -> Iterator[Found]:
             yield Found(number, number + 1, problem)
 
 
+def _rubocop(lines: Sequence[str]) -> Iterator[Found]:
+    """Read `file:1:2: C: [Correctable] Department/Cop: message`."""
+    for number, line in enumerate(lines):
+        found = regex(_RUBOCOP).match(line[:WIDEST]) if ": " in line else None
+        if found:
+            severity = Severity.ERROR if found[4] in "EF" else Severity.WARNING
+            problem = _at(found, severity, message_of(found[6]), found[5])
+            if problem:
+                yield Found(number, number + 1, problem._replace(tool="rubocop"))
+
+
+def _shellcheck(lines: Sequence[str]) -> Iterator[Found]:
+    """Read `In file line 1:`, the line, and under it marks with `SC1000 (level): message`."""
+    path, row = "", 0
+    for number, line in enumerate(lines):
+        text = line[:WIDEST]
+        head = regex(r"In (\S.*) line (\d{1,7}):$").match(text)
+        found = (
+            regex(r"( *)\^(?:-*\^|--)? (SC\d{4}) \((error|warning|info|style)\): (\S.*)$").match(text) if path else None
+        )
+        if head:
+            path, row = head[1], int(head[2])
+        elif found:
+            severity = Severity.ERROR if found[3] == "error" else Severity.WARNING
+            where = row or None, len(found[1]) + 1
+            problem = Problem(path, *where, severity, message_of(found[4]), found[2], "shellcheck")
+            yield Found(number, number + 1, problem)
+        elif not text.strip():
+            path = ""
+
+
+def _command(lines: Sequence[str]) -> Iterator[Found]:
+    """Read a command of GitHub's workflows: `::error file=a.ts,line=1,col=2,title=rule::message`."""
+    for number, line in enumerate(lines):
+        found = regex(r"::(error|warning) ([^:]*(?::[^:]+)*)::(\S.*)$").match(line[:WIDEST])
+        if not found:
+            continue
+        fields = dict(each.partition("=")[::2] for each in found[2].split(","))
+        row, column = fields.get("line", ""), fields.get("col") or fields.get("column") or ""
+        text = message_of(regex(r"\S+:\d+:\d+: ").sub("", unquote(found[3].partition("%0A")[0]), count=1))
+        if fields.get("file") and text and len(row + column) < 14:  # noqa: PLR2004 - no file is longer
+            where = int(row) if row.isdecimal() else None, int(column) if column.isdecimal() else None
+            severity = Severity.ERROR if found[1] == "error" else Severity.WARNING
+            problem = Problem(unquote(fields["file"]), *where, severity, text, fields.get("title"), "workflow command")
+            yield Found(number, number + 1, problem)
+
+
 TOOLS: tuple[Tool, ...] = (
     Tool(
         "eslint",
@@ -260,4 +310,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("prettier", ("[warn] ", "[error] "), _prettier),
     Tool("biome", (" ━━",), _biome),
     Tool("pylint", ("*** Module ",), _pylint),
+    Tool("rubocop", ("\nOffenses:\n",), _rubocop),
+    Tool("shellcheck", ("shellcheck.net/wiki/",), _shellcheck),
+    Tool("workflow command", ("::error ", "::warning "), _command, again=True),
 )

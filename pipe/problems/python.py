@@ -1,4 +1,4 @@
-"""What Python's tools print: pytest in each of its styles, unittest, mypy, ruff (flake8 prints as it does)."""
+"""What Python's tools print: pytest in each of its styles, unittest, mypy, ruff (flake8 prints alike), formatters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pipe.model import Problem, Severity
 from pipe.problems.reader import WIDEST, Found, Tool, message_of, regex
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator, Sequence
 
 _FOREIGN = ("site-packages/", "dist-packages/", "<frozen ", "/lib/python3", "/.pyenv/", "<string>", "<stdin>")
@@ -15,6 +16,15 @@ _WRAPPED = 6  # lines that one message of mypy takes at most
 _ITEM = 20_000  # lines of one failure that are looked at
 _SECTION = r"=+ (.*) =+$"
 _HEAD = r"_{2,} (.+?) _{2,}$"
+_CONCISE = r"(?!::)(.+?\.(?:pyi?|ipynb)):(\d{1,7}):(\d{1,7}): ([A-Z]+\d+|invalid-syntax|SyntaxError|E999):? (.+)$"
+_BRACKETED = (
+    r"(.+?\.(?:pyi?|ipynb)):(\d{1,7}): \[([A-Z]{1,6}\d{1,5}|[a-z]+(?:-[a-z]+)+)"
+    r"(?:\(([a-z][a-z0-9-]*)\), [^\]]*)?\] (.+)$"
+)
+_UNREADABLE = (
+    r"error: cannot (?:format (\S.*?): Cannot parse[^:]*: (\d{1,7}):(\d{1,6}): "
+    r"|parse: (\S.*):(\d{1,7}):(\d{1,6})$)"
+)
 _CHAINED = ("The above exception was", "During handling of the above")
 
 
@@ -165,7 +175,11 @@ def read_unittest(lines: Sequence[str]) -> Iterator[Found]:
 
 
 def read_mypy(lines: Sequence[str]) -> Iterator[Found]:
-    """Read `file:line[:column]: error: message  [code]`; with `--pretty` the message is wrapped, and code follows."""
+    """Read `file:line[:column]: error: message  [code]`; with `--pretty` the message is wrapped, and code follows.
+
+    Without a code it is mypy's word where its summary stands below.
+    """
+    summed = any(line.startswith("Found ") and " error" in line[:WIDEST] for line in lines)
     number = 0
     while number < len(lines):
         line = lines[number][:WIDEST]
@@ -185,7 +199,7 @@ def read_mypy(lines: Sequence[str]) -> Iterator[Found]:
         words, rule = (code[1], code[2]) if code else (text, None)
         severity = Severity.ERROR if found[4] == "error" else Severity.WARNING
         column = int(found[3]) if found[3] else None
-        if words.strip():
+        if words.strip() and (rule or summed):
             problem = Problem(found[1], int(found[2]), column, severity, message_of(words), rule, "mypy")
             yield Found(first, number, problem)
 
@@ -201,43 +215,75 @@ def _continues(line: str) -> bool:
 
 def read_ruff(lines: Sequence[str]) -> Iterator[Found]:
     """Read `file:line:column: CODE message` (flake8's too), CODE above ` --> file:line:column`, or grouped by file."""
-    ruff = any(line.startswith("Found ") and " error" in line[:40] for line in lines) or any(
-        "[*] " in line[:WIDEST] for line in lines
-    )
-    file = ""
+    ruff = any(line.startswith("Found ") and " error" in line[:40] or "[*] " in line[:WIDEST] for line in lines)  # noqa: RUF021
     for number, line in enumerate(lines):
         text = line[:WIDEST]
-        concise = regex(
-            r"(.+?\.(?:pyi?|ipynb)):(\d{1,7}):(\d{1,7}): ([A-Z]+\d+|invalid-syntax|SyntaxError|E999):? (.+)$"
-        )
-        found = concise.match(text) if ":" in text else None
+        if ".py" not in text and ".ipynb" not in text:
+            continue
+        found = regex(_CONCISE).match(text)
+        bracketed = None if found else regex(_BRACKETED).match(text)
+        place = regex(r" +--> (.+):(\d{1,7}):(\d{1,7})$").match(text) if "--> " in text else None
+        head = regex(r"([A-Z]+\d+|[a-z][a-z0-9-]*:) (.+)$").match(lines[number - 1][:WIDEST]) if place else None
         if found:
-            yield _ruff(
-                number, number + 1, found[1], (found[2], found[3]), (found[4], found[5]), "ruff" if ruff else "flake8"
-            )
-        elif text.startswith("   ") is False and regex(r" +--> \S").match(text) and number:
-            place = regex(r" +--> (.+):(\d{1,7}):(\d{1,7})$").match(text)
-            head = regex(r"([A-Z]+\d+|[a-z][a-z0-9-]*:) (.+)$").match(lines[number - 1][:WIDEST])
-            if place and head and not head[1].startswith(("error", "warning", "note", "help")):
-                yield _ruff(
-                    number - 1, number + 1, place[1], (place[2], place[3]), (head[1].rstrip(":"), head[2]), "ruff"
-                )
-        elif text[:1].strip() and text.endswith((".py:", ".pyi:")):
-            file = text[:-1]
+            at, told = (found[2], found[3]), (found[4], found[5])
+            yield _ruff(number, number + 1, found[1], at, told, "ruff" if ruff else "flake8")
+        elif bracketed:
+            yield _bracketed(number, bracketed)
+        elif place and head and number and not head[1].startswith(("error", "warning", "note", "help")):
+            at, told = (place[2], place[3]), (head[1].rstrip(":"), head[2])
+            yield _ruff(number - 1, number + 1, place[1], at, told, "ruff")
+    yield from _grouped(lines)
+
+
+def _grouped(lines: Sequence[str]) -> Iterator[Found]:
+    """Read what ruff prints grouped by file: `file:`, and further in `line:column CODE message`."""
+    file = ""
+    for number, line in enumerate(lines):
+        if line[:1].strip():
+            file = line[:-1] if line.endswith((".py:", ".pyi:")) and len(line) < WIDEST else ""
         elif file:
-            grouped = regex(r" +(\d{1,7}):(\d{1,7}) +([A-Z]+\d+|invalid-syntax:?) (.+)$").match(text)
-            if grouped:
-                yield _ruff(
-                    number, number + 1, file, (grouped[1], grouped[2]), (grouped[3].rstrip(":"), grouped[4]), "ruff"
-                )
-            elif text.strip():
-                file = ""
+            found = regex(r" +(\d{1,7}):(\d{1,7}) +([A-Z]+\d+|invalid-syntax:?) (.+)$").match(line[:WIDEST])
+            if found:
+                at, told = (found[1], found[2]), (found[3].rstrip(":"), found[4])
+                yield _ruff(number, number + 1, file, at, told, "ruff")
 
 
 def _ruff(first: int, end: int, path: str, at: tuple[str, str], rule_words: tuple[str, str], tool: str) -> Found:
     rule, words = rule_words
     message = message_of(words.strip().removeprefix("[*] "))
     return Found(first, end, Problem(path, int(at[0]), int(at[1]), Severity.ERROR, message, rule, tool))
+
+
+def _bracketed(number: int, found: re.Match[str]) -> Found:
+    """Give what ruff prints as `file:line: [CODE] message`, and pylint with the rule's name and the function's."""
+    path, line, code, rule, words = found.groups()
+    severity = Severity.WARNING if rule and code[0] in "CRW" else Severity.ERROR
+    tool = "pylint" if rule else "ruff"
+    problem = Problem(path, int(line), None, severity, message_of(words), rule or code, tool)
+    return Found(number, number + 1, problem)
+
+
+def read_formatters(lines: Sequence[str]) -> Iterator[Found]:
+    """Read which files Black, ruff and isort would change, and which Black cannot read."""
+    for number, line in enumerate(lines):
+        if not line.startswith(("would reformat ", "Would reformat: ", "error: cannot ", "ERROR: ")):
+            continue
+        text = line[:WIDEST]
+        found = regex(r"(?:would reformat|Would reformat:) (\S.*\.(?:pyi?|ipynb))$").match(text)
+        broken = regex(_UNREADABLE).match(text)
+        unsorted = regex(r"ERROR: (\S.*) (Imports are incorrectly sorted and/or formatted\.)$").match(text)
+        if found:
+            tool = "black" if text[0] == "w" else "ruff"
+            problem = Problem(found[1], None, None, Severity.ERROR, "Would be reformatted.", None, tool)
+        elif broken:
+            path, row, column = broken.groups()[:3] if broken[1] else broken.groups()[3:]
+            where = int(row), int(column) + 1
+            problem = Problem(path, *where, Severity.ERROR, "Cannot parse.", None, "black")
+        elif unsorted:
+            problem = Problem(unsorted[1], None, None, Severity.ERROR, unsorted[2], None, "isort")
+        else:
+            continue
+        yield Found(number, number + 1, problem)
 
 
 TOOLS: tuple[Tool, ...] = (
@@ -249,4 +295,5 @@ TOOLS: tuple[Tool, ...] = (
     Tool("unittest", ("FAIL: ", "ERROR: "), read_unittest),
     Tool("mypy", (": error: ", ": warning: "), read_mypy),
     Tool("ruff", (".py:", ".pyi:"), read_ruff),
+    Tool("formatters", ("ould reformat", "error: cannot ", "ERROR: "), read_formatters),
 )

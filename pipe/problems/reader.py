@@ -27,12 +27,14 @@ class Tool(NamedTuple):
     """A tool whose output is known.
 
     `read` is asked only for an output that holds one of `signs`, plain words as the tool prints them: looking for those
-    is all that the tool costs in the outputs of others. It gives what it finds in order of lines.
+    is all that the tool costs in the outputs of others. It gives what it finds in order of lines. Of what is printed
+    `again`, in another form than a tool's own, counts what no reader of such a tool has found.
     """
 
     name: str
     signs: tuple[str, ...]
     read: Callable[[Sequence[str]], Iterable[Found]]
+    again: bool = False
 
 
 @cache

@@ -1,10 +1,14 @@
-"""What the small test runners print of failed tests: Mocha (and Cypress, which prints as it does), Node's own."""
+"""What the small test runners print of failed tests: Mocha (and Cypress, which prints as it does), Node's own.
+
+What those and others print as TAP is in tap.py.
+"""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from pipe.problems.frames import BLOCK, Place, clean, failure, first_frame, first_words, frame, is_foreign, place_at_end
+from pipe.problems.frames import BLOCK, Place, clean, failure, first_frame, first_words, is_foreign, place_at_end
 from pipe.problems.reader import WIDEST, Found, Tool, regex
 
 if TYPE_CHECKING:
@@ -12,6 +16,8 @@ if TYPE_CHECKING:
 
 _IMPORTS = 100  # errors of imports that are looked at
 _DEPTH = 12  # folders from which a file may be named
+CRASHED = "test failed"  # what Node says of a file whose error stands elsewhere
+_CRASH = 30  # lines of an error that kept Mocha from loading a file
 _TITLE = 20  # lines that the names of a test and its suites take at most
 # What Node says of a test that failed for another's sake; that one is told of as well.
 _OTHERS = ("subtest failed", "subtests failed", "test did not finish before its parent")
@@ -30,10 +36,28 @@ def read_mocha(lines: Sequence[str]) -> Iterator[Found]:
             names, body = _mocha_title(lines, start)
             number = _mocha_end(lines, body, count + 1)
             texts = [line[:WIDEST] for line in lines[body:number]]
-            place = first_frame(texts) or _named_file(texts)
+            place = first_frame(texts) or named_file(texts)
             if place and names:
                 yield Found(start, number, failure("mocha", " › ".join(names), first_words(texts), place))
             count += 1
+
+
+def read_mocha_crash(lines: Sequence[str]) -> Iterator[Found]:
+    """Read what kept Mocha from loading a file: `Exception during run: `, then an error or a place with a caret."""
+    for number, line in enumerate(lines):
+        head = regex(r" Exception during run: (\S.*)$").match(line[:WIDEST])
+        if not head:
+            continue
+        body = [head[1], *(each[:WIDEST] for each in lines[number + 1 : number + _CRASH])]
+        at = regex(r"(.*):(\d{1,7})$").match(head[1])
+        if at and len(body) > 3 and not body[2].strip(" ^"):  # noqa: PLR2004 - the place, its line, a caret, the error
+            place: Place | None = Place(clean(at[1]), int(at[2]), body[2].find("^") + 1 or None)
+            body = body[3:]
+        else:
+            place = first_frame(body)
+        words = first_words(body)
+        if place and words:
+            yield Found(number, number + len(body), failure("mocha", "", words, place))
 
 
 def _mocha_item(lines: Sequence[str], start: int, count: int) -> int | None:
@@ -70,7 +94,7 @@ def _mocha_end(lines: Sequence[str], start: int, count: int) -> int:
     return min(len(lines), start + BLOCK)
 
 
-def _named_file(body: Sequence[str]) -> Place | None:
+def named_file(body: Sequence[str]) -> Place | None:
     """Read the file that Mocha names where a test took too long: `(/path/to/test.js)`."""
     for line in body[:3]:
         found = regex(r"\((/[^()]+\.[cm]?[jt]sx?)\)$").search(line.rstrip())
@@ -84,8 +108,7 @@ def read_node(lines: Sequence[str]) -> Iterator[Found]:
 
     Under `✖ failing tests:` each has its place above: `test at file:line:column`.
     """
-    crashed: set[str] | None = None
-    imports: list[str] = []
+    crashes: Crashes | None = None
     number = 0
     while number < len(lines):
         item = regex(r"( *)✖ (.+)$").match(lines[number][:WIDEST])
@@ -98,20 +121,21 @@ def read_node(lines: Sequence[str]) -> Iterator[Found]:
         end = _node_end(lines, number, len(item[1]) + 2)
         body = [line[:WIDEST] for line in lines[number:end]]
         name = regex(r" \([\d.]+ms\)$").sub("", item[2])
-        words = first_words(body).strip("'")
-        if words == "test failed":  # a file that crashed, whose error stands elsewhere
-            if crashed is None:
-                crashed = _crashed(lines)
-                imports = [line.strip() for line in lines if "imported from " in line[:WIDEST]][:_IMPORTS]
-            known = name in crashed
-            place = None if known else Place(name, None, None)
-            words = _not_found(imports, name) or words
+        words = first_words(body).strip("'").removeprefix("Error: ").replace("Error [Error]: ", "Error: ", 1)
+        if words == CRASHED:
+            crashes = crashes or Crashes(lines)
+            place, words = crashes.of(name)
             name = ""
         else:
             place = first_frame(body) or told
-        if place and words and not words.endswith(_OTHERS) and not words.startswith(_OTHERS):
+        if place and is_own(words):
             yield Found(first - 1 if told else first, end, failure("node:test", name, words, place))
             number = end
+
+
+def is_own(words: str) -> bool:
+    """Whether Node says why a test failed, and not only that it did for another's sake."""
+    return bool(words) and not words.endswith(_OTHERS) and not words.startswith(_OTHERS)
 
 
 def _node_end(lines: Sequence[str], start: int, indent: int) -> int:
@@ -125,89 +149,33 @@ def _node_end(lines: Sequence[str], start: int, indent: int) -> int:
     return end
 
 
-def _crashed(lines: Sequence[str]) -> set[str]:
-    """Give the files, from any folder, whose uncaught error is printed with its line: `/path/to/file.js:3`."""
-    crashed: set[str] = set()
-    for line in lines:
-        if line.startswith(("/", "file:/")) and len(line) < WIDEST and line.rpartition(":")[2].isdecimal():
-            path = clean(line.rpartition(":")[0])
-            parts = path.split("/")
-            crashed.update("/".join(parts[start:]) for start in range(max(len(parts) - _DEPTH, 0), len(parts)))
-            crashed.add(path)
-    return crashed
+class Crashes:
+    """What is printed elsewhere of files that failed as a whole: in TAP as comments, which begin with `# `."""
 
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+        self._crashed: set[str] = set()
+        for line in lines:
+            text = line.removeprefix("# ")
+            if text.startswith(("/", "file:/")) and len(text) < WIDEST and text.rpartition(":")[2].isdecimal():
+                path = clean(text.rpartition(":")[0])
+                parts = path.split("/")
+                self._crashed.update("/".join(parts[at:]) for at in range(max(len(parts) - _DEPTH, 0), len(parts)))
+                self._crashed.add(path)
+        imports = (line.removeprefix("# ").strip() for line in lines if "imported from " in line[:WIDEST])
+        self._imports = list(islice(imports, _IMPORTS))
 
-def _not_found(imports: Sequence[str], name: str) -> str:
-    """Give the error of an import that was not found in a file: it says the file, and no line."""
-    return next((line for line in imports if line.endswith((f" {name}", f"/{name}"))), "")
+    def of(self, name: str) -> tuple[Place | None, str]:
+        """Give a file as a place without a line and what is known of its failure: an import that was not found.
 
-
-def read_tap(lines: Sequence[str]) -> Iterator[Found]:
-    """Read TAP as `node --test` and Vitest print it: `not ok 1 - name`, then fields between `---` and `...`."""
-    number = 0
-    while number < len(lines):
-        item = regex(r"( *)not ok \d{1,9} - (.*)$").match(lines[number][:WIDEST])
-        first = number
-        number += 1
-        if not item or item[2].endswith("# TODO") or number >= len(lines) or lines[number].strip() != "---":
-            continue
-        end = _tap_end(lines, number + 1)
-        if end is None:
-            continue
-        fields = _fields([line[:WIDEST] for line in lines[number + 1 : end]])
-        name = regex(r" # (?:time|duration).*$").sub("", item[2]).replace("\\#", "#").strip()
-        words = first_words(fields.get("message") or fields.get("error") or [])
-        told = place_at_end((fields.get("location") or fields.get("at") or [""])[0])
-        place = first_frame(fields.get("stack") or [], bare=True) or _frame_of(fields.get("at")) or told
-        ours = words != "test failed" and not words.endswith(_OTHERS) and not words.startswith(_OTHERS)
-        if place and words and ours and not is_foreign(place.path):
-            yield Found(first, end + 1, failure("node:test" if "location" in fields else "tap", name, words, place))
-            number = end + 1
-
-
-def _tap_end(lines: Sequence[str], start: int) -> int | None:
-    for number in range(start, min(len(lines), start + BLOCK)):
-        text = lines[number].strip() if len(lines[number]) < WIDEST else ""
-        if text == "...":
-            return number
-        if text.startswith("not ok "):
-            break
-    return None
-
-
-def _frame_of(field: list[str] | None) -> Place | None:
-    return frame(field[0], bare=True) if field else None
-
-
-def _fields(body: Sequence[str]) -> dict[str, list[str]]:
-    """Give the lines of each field, quotes taken off; a text of several lines stands below its name."""
-    fields: dict[str, list[str]] = {}
-    current: list[str] = []
-    inside = -1
-    for line in body:
-        margin = len(line) - len(line.lstrip())
-        found = regex(r" *(\w+):(?: (.*))?$").match(line) if inside < 0 or (margin <= inside and line.strip()) else None
-        if found:
-            current = fields.setdefault(found[1], [])
-            value = (found[2] or "").strip()
-            inside = margin if value in ("|-", "|", ">-") else -1
-            if inside < 0 and value:
-                current.append(_unquoted(value))
-        elif inside >= 0:
-            current.append(line)
-    return fields
-
-
-def _unquoted(value: str) -> str:
-    if value[0] in "'\"":
-        quote = value[0]
-        value = value[1:].removesuffix(quote).replace("\\\\", "\\").replace(f"\\{quote}", quote)
-        return value.replace("''", "'") if quote == "'" else value
-    return value
+        No place where the error is printed with its line, `/path/to/file.js:3`: it is told of by that.
+        """
+        missing = (line for line in self._imports if line.endswith((f" {name}", f"/{name}")))
+        return None if name in self._crashed else Place(name, None, None), next(missing, CRASHED)
 
 
 TOOLS: tuple[Tool, ...] = (
     Tool("mocha", (" failing",), read_mocha),
+    Tool("mocha", (" Exception during run: ",), read_mocha_crash),
     Tool("node:test", ("✖ ",), read_node),
-    Tool("node:test", ("not ok ",), read_tap),
 )

@@ -1,4 +1,4 @@
-"""What Jest and Vitest print of failed tests; other test runners for JavaScript are in runners.py and browsers.py.
+"""What Jest and Vitest print of failed tests; runners.py, tap.py, jasmine.py and browsers.py have those of others.
 
 A failed test's place is the first stack frame in the workspace's own files, else its file alone. Its message is the
 test's name and the first line of what the runner says, with the values that were compared where they are short. What a
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipe.problems import browsers, runners
+from pipe.problems import browsers, jasmine, runners, tap
 from pipe.problems.frames import BLOCK, Place, failure, first_frame, first_words, is_foreign, place_at_end
 from pipe.problems.reader import WIDEST, Found, Tool, regex
 
@@ -181,5 +181,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("jest", ("● ",), read_jest),
     Tool("vitest", ("⎯⎯⎯",), read_vitest),
     *runners.TOOLS,
+    *tap.TOOLS,
+    *jasmine.TOOLS,
     *browsers.TOOLS,
 )

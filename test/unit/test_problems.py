@@ -51,9 +51,15 @@ GENERIC = {
     ],
     "shellcheck-gcc": [
         ("scripts/deploy.sh", 2, 10, ERROR, "Iterating over ls output is fragile. Use globs."),
+        ("scripts/deploy.sh", 2, 15, WARNING, "Use ./*glob* or -- *glob* so names with dashes won't become options."),
+        ("scripts/deploy.sh", 3, 8, WARNING, "Double quote to prevent globbing and word splitting."),
         ("scripts/deploy.sh", 5, 1, WARNING, "Use 'cd ... || exit' or 'cd ... || return' in case cd fails."),
+        ("scripts/deploy.sh", 5, 4, WARNING, "Double quote to prevent globbing and word splitting."),
         ("scripts/deploy.sh", 6, 6, WARNING, "x is referenced but not assigned."),
+        ("scripts/deploy.sh", 6, 6, WARNING, "Double quote to prevent globbing and word splitting."),
         ("scripts/deploy.sh", 6, 27, WARNING, "Quote this to prevent word splitting."),
+        ("scripts/deploy.sh", 6, 27, WARNING, "Useless echo? Instead of 'echo $(cmd)', just use 'cmd'."),
+        ("scripts/deploy.sh", 6, 27, WARNING, "Use $(...) notation instead of legacy backticks `...`."),
     ],
     "svelte-check": [
         ("apps/web/src/Counter.svelte", 7, 1, WARNING, "`<img>` element should have an alt attribute"),
@@ -104,7 +110,7 @@ def output_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", GENERIC)
 def test_generic(name: str) -> None:
-    """Of a tool that has no reader each problem is found, with its place, level and words; notes are none."""
+    """Of a tool without a reader each problem is found, with its place, level and words; a note is one if a rule's."""
     found = find(output_of(name))
     expected = GENERIC[name]
     assert [(p.path.removeprefix(ROOT), p.line, p.column, p.severity) for p in found] == [e[:4] for e in expected]
@@ -180,7 +186,7 @@ def test_large_output(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_is_read_without_a_sign(monkeypatch: pytest.MonkeyPatch) -> None:
     """An output without anything like a place or a word for trouble is not looked through for each tool's signs."""
-    monkeypatch.setattr(pipe.problems, "_tools", lambda: pytest.fail("the tools were asked"))
+    monkeypatch.setattr(pipe.problems, "_signs", lambda: pytest.fail("the signs were looked for"))
     assert find("> jest\n\n  ✓ adds the tax (3 ms)\n10:30:01 12 tests done in 3.2 s, see coverage/index.html\n") == ()
 
 
@@ -200,7 +206,7 @@ def test_long_message() -> None:
     assert problem.message.endswith("…")
 
 
-SIGNS = "".join(f"{sign.decode()}\n" for _, signs in pipe.problems._tools() for _, sign in signs)
+SIGNS = "".join(f"{sign.decode()}\n" for _, sign in pipe.problems._signs())
 WIDE = [
     "a",
     " ",

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipe.model import Severity
-from pipe.problems import find
-from pipe.problems.native import TOOLS
+from pipe.problems import find, go, java, python, rust
 from pipe.terminal import plain
 from test.seeds import unmatched
 
@@ -29,7 +28,7 @@ def read(capture: Path) -> list[Problem]:
 
 def is_at(problem: Problem, folder: str, path: str) -> bool:
     """Whether a problem is in the file, which go and Java's stacks name without its folders."""
-    short = problem.tool in ("go test", "surefire")
+    short = problem.tool in ("go test", "surefire", "gradle", "junit")
     printed = problem.path.removeprefix(f"{ROOT}/{folder}/")
     return f"/{path}".endswith(f"/{printed}") if short else printed == path
 
@@ -65,25 +64,35 @@ def test_messages_are_fit_to_be_shown(capture: Path) -> None:
 
 
 def test_warnings_are_told_from_errors() -> None:
-    """What the compilers of Rust and Java call a warning is one."""
+    """What compilers and linters call a warning is one, and their advice."""
     warned = {
         capture.stem.partition("-1")[0]: sorted(
             each.line or 0 for each in read(capture) if each.severity is Severity.WARNING
         )
         for capture in CAPTURES
     }
+    advice = [2, 5, 20, 20, 24, 25, 28, 30]
     assert {name: lines for name, lines in warned.items() if lines} == {
         "cargo-build": [2],
         "cargo-build-colour": [2],
         "cargo-build-short": [2],
         "cargo-check": [3],
         "cargo-clippy": [3, 4, 5, 8, 12],
+        "cargo-member": [2],
         "cargo-test": [4],
         "cargo-test-backtrace": [4],
         "cargo-test-nocapture": [4],
+        "cargo-workspace": [2],
         "javac-lint": [7, 14, 15],
         "maven-3.8.7": [7],
         "maven-colour-3.8.7": [7],
+        "pylint-4.1.4": [1, 1, *advice],
+        "pylint-colour-4.1.4": [1, 1, *advice],
+        "pylint-parseable-4.1.4": [1, 1, *advice],
+        "pylint3-3.3.9": [1, 1, *advice[:-1]],
+        "rubocop": [1, 3, 3, 4, 6, 6],
+        "shellcheck-0.9.0": [2, 3, 5, 5, 6, 6, 6, 6, 6, 6],
+        "shellcheck-colour-0.9.0": [2, 3, 5, 5, 6, 6, 6, 6, 6, 6],
     }
 
 
@@ -130,15 +139,26 @@ HOSTILE = [
     "--- FAIL: T (0s)\n    a.go:1: \n" + "\t" * 1_000_000 + "Error Trace:",
     "--- FAIL: T\n" * 80_000,
     "panic: x\ngoroutine 1\n" * 40_000,
+    '{"Action":"output","Output":"--- FAIL: T"}\n' * 20_000,
+    '{"Output":"' * 100_000,
+    '{"Output":' + "[" * 100_000 + "\n" + '{"Output":"x","Package":' + "[" * 100_000,
     "panic: x\ngoroutine 1 [running]:\n" + "\t" + "a.go:1" * 160_000,
     "error: x\n --> a.rs:1:1\n" * 40_000,
     "error: x\n --> " + "a:" * 500_000,
     "running 1 test\n" + "test a ... FAILED\n" * 50_000 + "thread 'a' panicked at '" + "', '" * 250_000,
     "thread 'main' panicked at a.rs:1:1:\n" * 30_000,
+    "   Compiling a v1 (/a/b)\n" * 30_000 + "thread 'main' panicked at b/a.rs:1:1:\nx\n" * 10_000,
+    "   Compiling a v1 (/" + "a/" * 300_000 + ")\n    Finished x\n" * 20_000 + "error: x\n --> b/a.rs:1:1\n" * 9_000,
+    "error: cannot format " + "a: Cannot parse: " * 60_000 + "1:1",
+    "a.py:1: [" + "A1(" * 300_000,
     "/a.java:" * 100_000 + "1: error: x",
     "a.java:1: error: x\n" * 50_000,
     "t  Time elapsed: 1 s <<< FAILURE!\nx\n" * 30_000,
     "Time elapsed: " * 70_000 + " <<< FAILURE!",
+    "A > t FAILED\n    x.E: y\n" * 40_000,
+    "A > t FAILED\n    " + "a." * 300_000 + "E",
+    "t\n    MethodSource [\n    => x\n" + "       a(b)\n" * 90_000,
+    "t\n    MethodSource [\n    => x\n       " + "a/" * 300_000,
 ]
 
 
@@ -146,7 +166,7 @@ HOSTILE = [
 def test_hostile_text_is_read(number: int) -> None:
     """Lines of a megabyte and tens of thousands of heads without a body end, and give no nonsense."""
     lines = HOSTILE[number].split("\n")
-    for tool in TOOLS:
+    for tool in (*go.TOOLS, *rust.TOOLS, *java.TOOLS, *python.TOOLS):
         for found in tool.read(lines):
             assert 0 <= found.first < found.end <= len(lines)
             assert 0 < len(found.problem.message) <= 500

@@ -1,11 +1,10 @@
-"""What the tools of Go and Rust print; Java's are in java.py, Python's in python.py."""
+"""What Go's tools print: the compiler, vet, `go test`, and panics."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pipe.model import Problem, Severity
-from pipe.problems import java, python
 from pipe.problems.reader import WIDEST, Found, Tool, message_of, regex
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ _FAULT = (
     r"should|must|missing|wrong|panic|differs?|nil)\b|[!=]="
 )
 _TRACE = 400  # lines of a stack that are looked at
-_SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
 
 
 def read_go(lines: Sequence[str]) -> Iterator[Found]:
@@ -28,7 +26,7 @@ def read_go(lines: Sequence[str]) -> Iterator[Found]:
     """
     number = 0
     while number < len(lines):
-        found = regex(r"(?:vet: )?(\S+\.go):(\d{1,7}):(\d{1,7}): (.+)$").match(lines[number][:WIDEST])
+        found = regex(r"(?:vet: )?([^\s{]\S*\.go):(\d{1,7}):(\d{1,7}): (.+)$").match(lines[number][:WIDEST])
         first = number
         number += 1
         if found:
@@ -125,7 +123,10 @@ def read_go_panic(lines: Sequence[str]) -> Iterator[Found]:
         first = number
         number += 1
         failed = regex(r" *--- FAIL: (\S+)").match(line)
-        test = failed[1] if failed else "" if line.startswith(("FAIL", "ok ")) else test
+        if failed and not test.startswith(f"{failed[1]}/"):
+            test = failed[1]
+        elif line.startswith(("FAIL", "ok ")):
+            test = ""
         if not line.startswith(("panic: ", "fatal error: ")):
             continue
         stack = next(
@@ -164,100 +165,43 @@ def _go_frame(lines: Sequence[str], start: int) -> tuple[tuple[str, int] | None,
     return place, end
 
 
-def read_rust(lines: Sequence[str]) -> Iterator[Found]:
-    """Read rustc's and Clippy's `error[E0308]: message`, ` --> file:line:column`, code, notes; or all in one line."""
-    number = 0
-    while number < len(lines):
-        line = lines[number][:WIDEST]
-        first = number
-        number += 1
-        short = regex(r"(\S.*?\.rs):(\d{1,7}):(\d{1,7}): (error|warning)(?:\[([\w:]+)\])?: (.+)$").match(line)
-        if short:
-            place = (short[1], int(short[2]), int(short[3]))
-            problem = Problem(*place, _SEVERITIES[short[4]], message_of(short[6]), short[5], "rustc")
-            yield Found(first, number, problem)
-            continue
-        head = regex(r"(error|warning)(?:\[([\w:]+)\])?: (.+)$").match(line)
-        place_line = lines[number][:WIDEST] if head and number < len(lines) else ""
-        at = regex(r" *--> (.+):(\d{1,7}):(\d{1,7})$").match(place_line)
-        if not head or not at:
-            continue
-        while number < min(len(lines), first + _TRACE) and lines[number].strip():
-            number += 1
-        body = [each[:WIDEST] for each in lines[first + 2 : number]]
-        rule = head[2] or _lint(body)
-        words = ": ".join(filter(None, (head[3], _label(body, at[2]))))
-        place = (at[1], int(at[2]), int(at[3]))
-        yield Found(first, number, Problem(*place, _SEVERITIES[head[1]], message_of(words), rule, "rustc"))
+def read_go_json(lines: Sequence[str]) -> Iterator[Found]:
+    """Read `go test -json`: events, a line each, with pieces of what `go test` prints, of all packages in turn."""
+    found = []
+    for texts, numbers in _packages(lines).values():
+        for read in (read_go, read_go_test, read_go_panic):
+            found += [Found(numbers[each.first], numbers[each.first] + 1, each.problem) for each in read(texts)]
+    yield from sorted(found, key=lambda each: each.first)
 
 
-def _lint(body: Sequence[str]) -> str | None:
-    """Give the lint's name, which a note has: `#[warn(unused_variables)]`, `-D clippy::len-zero`."""
-    for text in body:
-        found = regex(r" *= note: .*?(?:#\[(?:warn|deny|forbid)\(([\w:]+)\)\]|`-[DWF] ([\w:-]+)`)").match(text)
-        if found:
-            return found[1] or found[2].replace("-", "_")
-    return None
+def _packages(lines: Sequence[str]) -> dict[str, tuple[list[str], list[int]]]:
+    """Give what was printed of each package: its lines, and the number of the event with which each began."""
+    import json  # noqa: PLC0415 - few print it
 
-
-def _label(body: Sequence[str], line: str) -> str:
-    """Give what stands beside the carets under the line: `expected `&str`, found `usize``."""
-    for number, text in enumerate(body[:-1]):
-        if regex(rf" *{line} \|").match(text):
-            found = regex(r" *\|[ |-]*\^+ ([^-^|]\S.*)$").match(body[number + 1])
-            return found[1] if found and not found[1].startswith("help: ") else ""
-    return ""
-
-
-def read_rust_panic(lines: Sequence[str]) -> Iterator[Found]:
-    """Read `thread 'test' panicked at file:line:column:` and the message below it, or in one line as before Rust 1.73.
-
-    Where tests ran, only those that failed count: one that should panic prints the same.
-    """
-    failed = {
-        found[1] for line in lines if (found := regex(r"test (\S+)(?: - .*)? \.\.\. FAILED$").match(line[:WIDEST]))
-    }
-    failed |= {found[1] for line in lines if (found := regex(r"    ([\w:]+)$").match(line[:WIDEST]))}
-    ran = any(regex(r"running \d+ tests?$").match(line[:40]) for line in lines)
+    packages: dict[str, tuple[list[str], list[int]]] = {}
+    whole: dict[str, bool] = {}
     for number, line in enumerate(lines):
-        if "panicked at " not in line[:WIDEST]:
+        if not line.startswith("{") or '"Output":"' not in line:
             continue
-        at = r"(?:'(.*)', )?(\S[^']*\.rs):(\d{1,7}):(\d{1,7}):?$"
-        found = regex(rf"(?:.*?\.\.\. )?thread '([^']*)'(?: \(\d+\))? panicked at {at}").match(line[:WIDEST])
-        if not found or (ran and found[1] not in failed and found[1] != "main") or _is_rusts(found[3]):
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
             continue
-        end = number + 1
-        words = [found[2]] if found[2] else []
-        while not found[2] and end < min(len(lines), number + 5) and _is_message(lines[end], first=not words):
-            words.append(lines[end][:WIDEST].strip())
-            end += 1
-        place: tuple[str, int, int | None] = (found[3], int(found[4]), int(found[5]))
-        name = found[1]
-        if name == "main":  # an example in the documentation, whose lines are counted from elsewhere
-            shape = r"---- (\S+\.rs) - (.*) \(line (\d{1,7})\) stdout ----$"
-            heads = (regex(shape).match(above[:WIDEST]) for above in lines[max(number - _CONTINUED, 0) : number])
-            example = next((head for head in heads if head), None)
-            name = example[2] if example else ""
-            place = (example[1], int(example[3]), None) if example else place
-        text = message_of(f"{name}: " if name else "", "; ".join(words) or "panicked")
-        yield Found(number, end, Problem(*place, Severity.ERROR, text, None, "cargo test" if ran else "rust"))
-
-
-def _is_message(line: str, *, first: bool) -> bool:
-    """Whether a line below a panic is its message: the first one, or a value that was compared."""
-    return bool(line.strip()) and (first or bool(regex(r" *(?:left|right): ").match(line)))
-
-
-def _is_rusts(path: str) -> bool:
-    return path.startswith("/rustc/") or "/.cargo/registry/" in path or "/rustlib/" in path
+        name = str(event.get("Package") or event.get("ImportPath"))
+        text = str(event["Output"])
+        texts, numbers = packages.setdefault(name, ([], []))
+        if not whole.get(name, True):
+            texts[-1] += text.rstrip("\n")
+        else:
+            texts.append(text.rstrip("\n"))
+            numbers.append(number)
+        whole[name] = text.endswith("\n")
+    return packages
 
 
 TOOLS: tuple[Tool, ...] = (
     Tool("go", (".go:",), read_go),
     Tool("go test", ("--- FAIL: ",), read_go_test),
     Tool("go", ("goroutine ",), read_go_panic),
-    Tool("rustc", ("--> ", ".rs:"), read_rust),
-    Tool("cargo test", ("panicked at ",), read_rust_panic),
-    *java.TOOLS,
-    *python.TOOLS,
+    Tool("go test", ('"Action":"',), read_go_json),
 )
