@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 REMOVED = "[secret removed]"
 
+_PIECE = 1 << 18  # characters that are looked through at once, and the rest of their line
 _SHORTEST_KNOWN = 6  # a shorter credential would be found in ordinary words
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-=")
 
@@ -103,15 +104,19 @@ class Masker:
             text = self._mask_encoded(text, form)
         if "PRIVATE KEY" in text:
             text = _regex(_PEM).sub(self._block, text)
-        raw = text.encode(errors="replace")  # one byte a letter: the fastest to look through
-        for literal, shape in _SHAPES:
-            if literal in raw:
-                text = self._replace(text, [found.span(found.re.groups) for found in _regex(shape).finditer(text)])
-        return self._named(text)
+        return "".join(map(self._named, map(self._shapes, _pieces(text))))
 
     def _block(self, found: re.Match[str]) -> str:
         self.count += 1
         return "\n".join([REMOVED] * (found[0].rstrip().count("\n") + 1)) + found[0][len(found[0].rstrip()) :]
+
+    def _shapes(self, text: str) -> str:
+        """Mask what has the shape of a token."""
+        raw = text.encode(errors="replace")  # one byte a letter: the fastest to look through
+        for literal, shape in _SHAPES:
+            if literal in raw:
+                text = self._replace(text, [found.span(found.re.groups) for found in _regex(shape).finditer(text)])
+        return text
 
     def _named(self, text: str) -> str:
         """Mask what stands after a name, a sign or a word that tells a secret."""
@@ -160,6 +165,15 @@ class Masker:
             spans.append((start, end))
             start = text.find(form, end)
         return self._replace(text, spans)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a long text at line ends: what is looked for stands in one line, and each look takes copies of its text."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _PIECE) + 1 or len(text)
+        yield text[start:end] if end - start < len(text) else text
+        start = end
 
 
 def _forms(secret: str) -> list[str]:
