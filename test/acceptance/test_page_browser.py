@@ -256,6 +256,49 @@ def test_the_timeline(visit: Open) -> None:
     expect(page.locator("#task-id")).to_have_text(name)
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_jumps(visit: Open, tmp_path: Path, width: int) -> None:
+    """Links in the bar, also by keyboard, lead to the parts of a long overview, below the bar; back leads back."""
+    big = corpus(1_000, 1, failed=40)
+    path = tmp_path / "big.html"
+    with path.open("w", encoding="utf-8") as out:
+        render_page.write(big.document, big.packed, out.write)
+    page = visit(path=path, viewport={"width": width, "height": 800})
+    jumps = page.get_by_role("navigation", name="On this page").get_by_role("link")
+    assert jumps.all_inner_texts() == ["Failed", "Timeline", "Tasks"]
+    bar = page.locator(".bar").bounding_box()
+    assert bar
+    for jump in reversed(jumps.all()):
+        expect(jump).to_be_in_viewport(ratio=1)
+        jump.focus()
+        page.keyboard.press("Enter")
+        heading = page.get_by_role("heading", name=re.compile(f"^{jump.inner_text()}"), level=2)
+        expect(heading).to_be_in_viewport(ratio=1)
+        box = heading.bounding_box()
+        assert box
+        assert box["y"] > bar["height"]
+    page.go_back()
+    expect(page.get_by_role("heading", name="Timeline")).to_be_in_viewport()
+    place = page.evaluate("scrollY")
+    page.keyboard.press("f")
+    expect(page.locator("#log .marked")).to_be_visible()
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    page.go_back()
+    expect(page.get_by_role("navigation")).to_be_visible()
+    assert page.evaluate("scrollY") == place
+
+
+def test_jumps_lead_to_what_is_there(visit: Open, tmp_path: Path) -> None:
+    """No link leads to what the overview has not, and none is there while what was found takes its place."""
+    page = visit(path=failed(tmp_path, "tsc-5.9.3"))
+    jumps = page.get_by_role("navigation").get_by_role("link")
+    assert jumps.all_inner_texts() == ["Failed", "Tasks"]
+    search(page, "error")
+    expect(jumps).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(jumps).to_have_count(2)
+
+
 # --- a task and its log -----------------------------------------------------------------------------------------------
 
 
@@ -372,7 +415,7 @@ def test_errors_of_a_log(visit: Open, tmp_path: Path, output: str, lines: list[s
 def test_from_error_to_error(visit: Open, tmp_path: Path) -> None:
     """Keys and buttons go round and round, name the line in the address, and cost one step to go back."""
     page = visit(path=failed(tmp_path, "tsc-5.9.3"))
-    page.get_by_role("link", name="Open the log").click()
+    page.get_by_role("link", name="Go to first error of a:b").click()
     expect(page.locator("#stop-at")).to_have_text("Error 1 of 5")
     expect(page.locator("#log .telling")).to_have_count(6)  # the second line of one error tells something too
     assert page.locator("#log .telling .at").first.get_attribute("aria-label") == "Line 1, tells what is wrong"
@@ -419,6 +462,44 @@ def test_a_log_without_errors_has_no_way_to_them(visit: Open) -> None:
     expect(page.get_by_role("button", name="Next error")).to_be_hidden()
     page.keyboard.press("e")
     expect(page).to_have_url(re.compile("#task=core:bulk$"))
+
+
+def test_from_failed_task_to_failed_task(visit: Open) -> None:
+    """Keys and buttons lead from the overview's first failed task to its last and no further; back is one step."""
+    page = visit()
+    names = page.locator("article.card h3 a").all_inner_texts()
+    page.keyboard.press("f")
+    for at, name in enumerate(names, 1):
+        expect(page.locator("#task-id")).to_have_text(name)
+        expect(page.locator("#failed-at")).to_have_text(f"Failed task {at} of {len(names)}")
+        page.keyboard.press("f")
+    following = page.get_by_role("button", name="Next failed task")
+    before = page.get_by_role("button", name="Previous failed task")
+    expect(following).to_be_disabled()
+    page.keyboard.press("Shift+F")
+    expect(page.locator("#task-id")).to_have_text(names[-2])
+    before.click()
+    expect(page.locator("#task-id")).to_have_text(names[-3])
+    expect(page.locator("#log")).to_be_focused()
+    following.click()
+    expect(page.locator("#task-id")).to_have_text(names[-2])
+    page.go_back()
+    expect(page.locator("#overview")).to_be_visible()
+    page.evaluate("location.hash = '#task=core:build'")
+    expect(page.locator("#failed-at")).to_have_text(f"{len(names)} failed tasks")
+    expect(before).to_be_disabled()
+    following.click()
+    expect(page.locator("#task-id")).to_have_text(names[0])
+    expect(before).to_be_disabled()
+
+
+def test_a_single_failed_task_has_no_other(visit: Open, tmp_path: Path) -> None:
+    """Where no other task failed, nothing leads there."""
+    page = visit("#task=a:b", path=failed(tmp_path, "tsc-5.9.3"))
+    expect(page.locator("#log .marked")).to_be_visible()
+    expect(page.locator("#failures")).to_be_hidden()
+    page.keyboard.press("f")
+    expect(page).to_have_url(re.compile("#task=a:b$"))
 
 
 def test_long_lines_can_be_wrapped(visit: Open) -> None:
@@ -566,6 +647,32 @@ def test_copying_twice(visit: Open) -> None:
     expect(page.locator("#copy-link")).to_have_text("Copy link")
 
 
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("core:build", "core-build.log"),
+        ("api:test", "api-test-run-1.log"),
+        ("../../.pay\u202eload\u0000:test", "pay-load-test.log"),
+        ("\u8cfc\u7269", "task.log"),
+        ("x" * 300, "x" * 100 + ".log"),
+    ],
+)
+def test_a_log_is_a_file(visit: Open, tmp_path: Path, task: str, name: str) -> None:
+    """A log can be downloaded, as plain text in a file named after its task, in letters that no system minds."""
+    path = (
+        {} if name.startswith(("core", "api")) else {"path": write(tmp_path, {"id": task}, texts=["it \x1b[31mfailed"])}
+    )
+    page = visit(**path)
+    page.evaluate("task => { location.hash = '#task=' + encodeURIComponent(task); }", task)
+    expect(page.locator("#log .row").first).to_be_visible()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download log").click()
+    assert downloading.value.suggested_filename == name
+    text = Path(downloading.value.path()).read_text()
+    assert text.startswith({"core:build": "foreground 30\n", "api:test": "Error: socket"}.get(task, "it failed"))
+    assert "\x1b" not in text
+
+
 def test_back_in_the_overview(visit: Open, tmp_path: Path) -> None:
     """Who comes back from a log is where it was opened, in the list of failed tasks or far down in the table."""
     big = corpus(1_000, 1, failed=40)
@@ -656,6 +763,21 @@ def test_one_letter_is_searched(visit: Open) -> None:
     expect(page.locator("#found-at")).to_have_text("1 of 1,000")
     until(page, "CSS.highlights.get('found').size > 0")
     assert search(page, "§") == "“§” is in no log; 1 log left out of this file"
+
+
+def test_failed_tasks_alone_are_searched(visit: Open, tmp_path: Path) -> None:
+    """The switch beside the count leaves out what passing tasks printed; it is there where both kinds are."""
+    page = visit()
+    assert search(page, "e").startswith("150,")
+    page.get_by_role("checkbox", name="failed tasks only").check()
+    expect(page.locator("#found-count")).to_have_text(re.compile(r"^1?\d\d lines in 4 logs$"))
+    assert set(page.locator("#hits .of .state").all_inner_texts()) == {"✗ failed"}
+    assert search(page, "exported") == "“exported” is in no log of a failed task"
+    page.get_by_role("checkbox").uncheck()
+    expect(page.locator("#found-count")).to_have_text(re.compile(f"^{BULK:,} lines in 1 log, "))
+    page = visit(path=failed(tmp_path, "tsc-5.9.3"))
+    search(page, "error")
+    expect(page.get_by_role("checkbox")).to_be_hidden()
 
 
 def test_typing_on_replaces_the_search(visit: Open) -> None:
@@ -814,14 +936,21 @@ def test_a_letter_that_is_two_in_lower_case(visit: Open, tmp_path: Path) -> None
     assert page.evaluate("[...CSS.highlights.get('found')].map(String)") == ["needle \u0130"]
 
 
-@pytest.mark.parametrize("width", [360, 800, 1600])
-def test_the_page_fits(visit: Open, width: int) -> None:
-    """Nothing but a log or a table has to be scrolled sideways."""
-    page = visit(viewport={"width": width, "height": 800})
-    for address in ("", "#task=cart:test"):
+@pytest.mark.parametrize("width", [360, 390, 800, 1600])
+@pytest.mark.parametrize("name", ["cart:test", "x" * 300])
+def test_the_page_fits(visit: Open, tmp_path: Path, width: int, name: str) -> None:
+    """Nothing but a log or a table has to be scrolled sideways or is cut on paper, however long a task's name is."""
+    long = {"id": name, "telling": ["it failed"], "compared": "known"}
+    path = {"path": write(tmp_path, long, {"id": "a:b"}, texts=["it failed"] * 2)} if len(name) > 100 else {}
+    page = visit(viewport={"width": width, "height": 800}, **path)
+    wide = "document.documentElement.scrollWidth"
+    page.emulate_media(media="print")
+    assert page.evaluate(wide) <= width
+    page.emulate_media(media="screen")
+    for address in ("", f"#task={name}"):
         page.evaluate(f"location.hash = '{address}'")
         page.locator("#log .row" if address else ".answer").first.wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(wide) <= width
 
 
 def test_print(visit: Open) -> None:

@@ -24,8 +24,8 @@ _NOTICE = 1000  # bytes of the notice that something is left out, and of the las
 # https://github.com/IonicaBizau/anser, in the folder of that name with its licence.
 ANSER = "2.3.5"
 _SCRIPTS = (
-    "report.js", "letters.js", "rows.js", "unpack.js", "table.js", "timeline.js", "problems.js", "log.js", "search.js",
-    "page.js",
+    "report.js", "letters.js", "rows.js", "unpack.js", "table.js", "timeline.js", "problems.js", "log.js", "copy.js",
+    "search.js", "page.js",
 )  # fmt: skip
 _WORKER = ("letters.js", "worker.js", "worker-rows.js", "worker-problems.js", "worker-search.js")
 _POLICY = (

@@ -108,6 +108,7 @@ function showFacts(task) {
   $("task-state").replaceChildren(stateOf(task), ...badges(task));
   $("task-facts").replaceChildren(...facts(task));
   $("task-dependencies").replaceChildren(...dependencies(task));
+  showFailed();
   showProblems(task, NOWHERE);
   $("log").setAttribute("aria-label", `Log of ${spelled(task.id)}`);
   log.set(0);
@@ -187,14 +188,4 @@ function wrap() {
   $("wrap").setAttribute("aria-pressed", wrapped);
   log.box.scrollLeft = 0;
   refit();
-}
-
-/* What is copied of several rows are the lines as they were printed, wherever these are wrapped. */
-function copyRows(event) {
-  const rows = [...getSelection().getRangeAt(0).cloneContents().querySelectorAll(".row")];
-  if (!rows.length) return;
-  const text = row => row.querySelector(".text")?.textContent ?? "";
-  const copied = rows.map((row, at) => (at && "begins" in row.dataset ? "\n" : "") + text(row)).join("");
-  event.clipboardData.setData("text/plain", copied);
-  event.preventDefault();
 }

@@ -65,24 +65,6 @@ function overview() {
   left.focused?.focus({ preventScroll: true });
 }
 
-/* --- copying --- */
-
-async function copy(text, button) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch { // not every browser lets a file do that
-    const area = make("textarea", { "aria-label": "text to copy" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
-  button.dataset.label ??= button.textContent;
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = button.dataset.label; }, 1500);
-}
-
 /* --- the theme: the system's, until the switch says otherwise --- */
 
 const KEPT = "nx-report-theme";
@@ -121,6 +103,8 @@ const KEYS = {
   N: () => choose(Math.max(chosen, 0) - 1),
   e: () => jump(1),
   E: () => jump(-1),
+  f: () => moveFailed(1),
+  F: () => moveFailed(-1),
   w: () => current && wrap(),
   "?": () => $("help").showModal(),
   Escape: () => {
@@ -135,7 +119,7 @@ const KEYS = {
 function key(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
   const at = event.target instanceof Element ? event.target : document.body;
-  const field = at.closest("input");
+  const field = at.closest("input:not([type=checkbox])");
   const arrow = at.closest("#task-rows") && { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (field === $("search") && event.key === "Enter") KEYS[event.shiftKey ? "N" : "n"]();
   else if (arrow) move(arrow);
@@ -153,6 +137,7 @@ function listen() {
   system.addEventListener("change", paint);
   on("search", "focus", () => start().catch(() => {}));
   on("search", "input", look);
+  on("failed-only", "change", lookNow);
   on("search-form", "submit", event => event.preventDefault());
   on("next", "click", KEYS.n);
   on("previous", "click", KEYS.N);
@@ -163,12 +148,15 @@ function listen() {
     event.preventDefault();
     choose(Number(link.dataset.hit));
   });
+  on("next-failed", "click", KEYS.f);
+  on("previous-failed", "click", KEYS.F);
   on("next-error", "click", KEYS.e);
   on("previous-error", "click", KEYS.E);
   on("wrap", "click", wrap);
   on("log", "copy", copyRows);
   on("copy-link", "click", () => copy(location.href, $("copy-link")));
-  on("copy-log", "click", async () => copy(await ask("text", { log: current.log.id }), $("copy-log")));
+  on("copy-log", "click", async () => copy(await textOf(current), $("copy-log")));
+  on("download", "click", () => download(current));
   on("theme", "click", turn);
   on("open-help", "click", KEYS["?"]);
   on("close-help", "click", () => $("help").close());
@@ -197,5 +185,6 @@ const OLD = "This browser is too old for it: Chrome and Edge from 80, Firefox fr
   listen();
   showTable();
   timeline.show();
+  for (const jump of $("jumps").children) jump.hidden = $(jump.hash.slice(1)).hidden;
   route();
 })();

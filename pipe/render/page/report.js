@@ -1,5 +1,5 @@
 /* The page's own script is these files, one after the other: report, letters, rows, unpack, table, timeline, problems, log,
-   search, page.
+   copy, search, page.
    The overview stands in the page already; they add what needs a script. Whatever comes from the report becomes a text
    node or the value of an attribute, never markup. This one has the report, and the words for what is in it. */
 "use strict";
@@ -57,6 +57,7 @@ let places = []; // of the logs, by their numbers: null for one that is left out
 let begin = Infinity; // when the first task began, in seconds since 1970
 const byId = new Map(); // an id's tasks: one for each run that had it
 const ofLog = new Map(); // a log's task
+let failures = []; // the failed tasks, each in its last failure, in the order of the overview (overview.py)
 let flaky = new Set();
 let slow = new Set();
 
@@ -78,6 +79,9 @@ function read(document, found) {
     else byId.set(task.id, [task]);
   });
   for (const task of tasks) task.again = byId.get(task.id).length > 1;
+  const last = new Map(tasks.filter(task => task.status === "failure").map(task => [task.id, task]));
+  const rank = task => (task.retried ? 3 : { new: 0, known: 2 }[task.compared] ?? 1);
+  failures = [...last.values()].sort((one, other) => rank(one) - rank(other));
   flaky = new Set([...tasks.filter(task => task.flaky), ...(insights.flaky ?? [])].map(task => task.id));
   slow = new Set([...(insights.slowest ?? []), ...(insights.slower ?? [])].map(task => task.id));
 }

@@ -3,6 +3,7 @@
 
 let search = 0; // the number of the search, which its hits carry
 let searched = "";
+let within = []; // the tasks whose logs are searched
 let found = []; // the hits that are told one by one
 let listed = []; // what the list has in its rows: hits, and before those of a log its task
 let chosen = -1; // the one of them that is shown
@@ -20,14 +21,16 @@ async function lookNow() {
   clearTimeout(timer);
   const text = $("search").value;
   [searched, found, listed, chosen] = [text, [], [], -1];
+  within = tasks.filter(task => task.log && (!$("failed-only").checked || isFailed(task)));
   const asked = ++search;
   $("found-at").textContent = "";
   $("found").hidden = !text;
+  $("jumps").hidden = Boolean(text); // their place is needed, and what they lead to would be covered
   list.set(0);
   mark();
   try {
     await start();
-    if (asked === search) worker.postMessage({ search: asked, text });
+    if (asked === search) worker.postMessage({ search: asked, text, logs: within.map(task => task.log.id) });
   } catch (error) {
     $("found-count").textContent = error.message;
   }
@@ -63,10 +66,11 @@ function hitLink(task, { line: at, text, at: from, cut }, index) {
 const counted = (lines, logs) => `${several(lines, "line")} in ${several(logs, "log")}`;
 
 function total(lines, logs) {
-  const missing = tasks.filter(task => task.log && !places[task.log.id]).length;
+  const missing = within.filter(task => !places[task.log.id]).length;
   const first = lines > found.length ? `, the first ${number(found.length)} listed` : "";
   const without = missing ? `; ${several(missing, "log")} left out of this file` : "";
-  return (lines ? counted(lines, logs) + first : `“${searched}” is in no log`) + without;
+  const none = `“${searched}” is in no log${$("failed-only").checked ? " of a failed task" : ""}`;
+  return (lines ? counted(lines, logs) + first : none) + without;
 }
 
 /* Go to one of the hits, round and round. */

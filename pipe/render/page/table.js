@@ -1,9 +1,10 @@
 /* The table of tasks: the failed ones first, unless a filter has an order of its own. */
 "use strict";
 
+const isFailed = task => task.status === "failure" || task.status === "stopped";
 const FILTERS = {
   all: ["All", () => true],
-  failed: ["Failed", task => task.status === "failure" || task.status === "stopped"],
+  failed: ["Failed", isFailed],
   new: ["New failures", task => task.compared === "new"],
   "not-run": ["Not run", task => task.status === "not-run"],
   cached: ["Cached", cached],
@@ -65,6 +66,7 @@ function showTable() {
     $("filters").append(button);
   }
   $("name").addEventListener("input", select);
+  $("failed-only").parentElement.hidden = !tasks.some(isFailed) || tasks.every(isFailed);
   $("tasks").hidden = !tasks.length;
   select();
 }
@@ -83,4 +85,19 @@ function move(by) {
   table.show(true);
   table.focus(next);
   $("tasks").scrollIntoView({ block: "nearest" });
+}
+
+/* Go to the next failed task, or the one before; after the last there is none. */
+function moveFailed(by) {
+  const to = failures[failures.indexOf(current) + by];
+  if (to) go(to);
+}
+
+/* Say which of the failed tasks the shown one is. */
+function showFailed() {
+  const [at, all] = [failures.indexOf(current), failures.length];
+  $("failures").hidden = all <= (at < 0 ? 0 : 1);
+  $("failed-at").textContent = at < 0 ? several(all, "failed task") : `Failed task ${number(at + 1)} of ${number(all)}`;
+  $("previous-failed").disabled = at <= 0;
+  $("next-failed").disabled = at === all - 1;
 }

@@ -3,7 +3,7 @@
 const LISTED = 1000; // hits that are told one by one
 let searching = -1;
 
-async function search(number, wanted) {
+async function search({ search: number, text: wanted, logs: within }) {
   searching = number;
   const needle = lower(wanted);
   if (!needle) return;
@@ -16,13 +16,15 @@ async function search(number, wanted) {
   let told = performance.now();
   let listed = 0;
   for (const [stream, packed = []] of blocks.entries()) {
-    const logs = places
-      .map((place, log) => ({ log, stream: place?.[0], from: place?.[1], to: place?.[1] + place?.[2] }))
-      .filter(each => each.stream === stream && each.to > each.from)
+    const logs = within
+      .filter(log => places[log]?.[0] === stream)
+      .map(log => ({ log, from: places[log][1], to: places[log][1] + places[log][2] }))
+      .filter(each => each.to > each.from)
       .sort((one, other) => one.from - other.from);
+    if (!logs.length) continue;
     let next = 0;
     let finder = null;
-    let coming = packed.length ? unpack(stream, 0) : null;
+    let coming = unpack(stream, 0);
     for (let block = 0; block < packed.length; block++) {
       const bytes = await coming;
       if (searching !== number) return;

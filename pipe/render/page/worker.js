@@ -2,7 +2,8 @@
    - {block, stream, number}: a compressed block in Base64, all of them before anything else
    - {places}: where each log is, as [stream, byte, bytes] or null
    - {id, ask, …}: a question, answered by {id, answer} or {id, error}: problems, open, rows, text
-   - {search, text}: to find a text, answered by {search, hits, lines, logs, done} until done or sent another one. */
+   - {search, text, logs}: to find a text in some logs, answered by {search, hits, lines, logs, done} until done or sent
+     another one. */
 
 const BLOCK = 256 * 1024;
 const CODE = /\x1b\[[\d;:]*m/g;
@@ -12,7 +13,7 @@ let places = [];
 onmessage = async ({ data }) => {
   if (data.block !== undefined) (blocks[data.stream] ??= [])[data.number] = data.block;
   else if (data.places) places = data.places;
-  else if (data.search !== undefined) await search(data.search, data.text);
+  else if (data.search !== undefined) await search(data);
   else {
     try {
       postMessage({ id: data.id, answer: await answers[data.ask](data) });
