@@ -30,6 +30,7 @@ from pipe.nx.printed.words import (
     ROW_LOGS,
     STACK_HINT,
     STOPPED_TASKS,
+    WARNING,
     plain,
     seconds,
 )
@@ -140,6 +141,8 @@ def error(log: Log, at: int) -> tuple[str, ...]:
     title = mark.name
     body = list(islice(log.lines(at), ERROR_LINES))
     hint = next((at for at, line in enumerate(body) if line.startswith(STACK_HINT)), None)
+    if title.startswith(WARNING):
+        return ()
     if hint is None and not (
         title.startswith(ERRORS)
         or any(part in title for part in ERROR_PARTS)

@@ -94,6 +94,8 @@ ERRORS = (
     "Some errors occurred", "Target ", "The current directory isn't part of an Nx workspace", "The following ",
     "The workspace is out of sync", "There was a critical error", "Unable to ", "Unhandled error", "Your --projects",
 )  # fmt: skip
+# The title of a warning (`output.warn`) that begins as an error's does: nx goes on with the other projects.
+WARNING = "The following projects do not have a configuration for any of the provided targets"
 ERROR_PARTS = ("circular dependency", "is improperly configured", "should only be run with Nx Cloud")
 STACK_HINT = "Pass --verbose to see"  # under an error alone
 # An error of a run that has ended: 19 says it when it was terminated.
