@@ -67,6 +67,17 @@ def test_capture(path: Path) -> None:
             assert task.output is None
 
 
+WARNED = [path for path in CAPTURES if path.stem.endswith("-some-without-colour")]
+
+
+@pytest.mark.parametrize("path", WARNED, ids=[path.stem for path in WARNED])
+def test_yellow_is_no_error(path: Path) -> None:
+    """A warning is no error of the run whatever its title, where the badge is yellow; where it is red it is one."""
+    data = path.read_bytes().replace(b"The following projects do not have", b"Could not find what has")
+    assert one(data).errors == ()
+    assert any(run.errors for run in read(data.replace(b"\x1b[33m", b"\x1b[31m")))
+
+
 @pytest.mark.parametrize("path", CAPTURES, ids=NAMES)
 def test_windows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """How much is scanned or read at once, and how lines that can be marks are found, changes nothing."""

@@ -30,7 +30,8 @@ from pipe.nx.printed.words import (
     ROW_LOGS,
     STACK_HINT,
     STOPPED_TASKS,
-    WARNING,
+    WARNINGS,
+    YELLOW_BADGES,
     plain,
     seconds,
 )
@@ -141,12 +142,13 @@ def error(log: Log, at: int) -> tuple[str, ...]:
     title = mark.name
     body = list(islice(log.lines(at), ERROR_LINES))
     hint = next((at for at, line in enumerate(body) if line.startswith(STACK_HINT)), None)
-    if title.startswith(WARNING):
+    badge = log.read(mark.start, mark.body)
+    if title.startswith(WARNINGS) or any(yellow in badge for yellow in YELLOW_BADGES):
         return ()
     if hint is None and not (
         title.startswith(ERRORS)
         or any(part in title for part in ERROR_PARTS)
-        or any(red in log.read(mark.start, mark.body) for red in RED_BADGES)
+        or any(red in badge for red in RED_BADGES)
     ):
         return ()
     kept = [title]

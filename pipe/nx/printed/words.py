@@ -31,6 +31,7 @@ CACHES = {
 BADGE = re.compile(r"^(?:> *)?(?:NX|Lerna \(powered by Nx\))\s+(?P<title>\S.*)$")
 # An error's badge, where colours are on: red letters, or letters on red.
 RED_BADGES = (b"\x1b[31m NX ", b"\x1b[31mNX", b"\x1b[41m")
+YELLOW_BADGES = (b"\x1b[33m NX ", b"\x1b[33mNX", b"\x1b[43m")
 
 # A run's start is `Running ...:`, with a terminal `Running ...`; the rest are ends. `Cancelled ...`: 21 and 22,
 # `did not complete`: 23 on, `No projects ...` up to 18.
@@ -94,8 +95,11 @@ ERRORS = (
     "Some errors occurred", "Target ", "The current directory isn't part of an Nx workspace", "The following ",
     "The workspace is out of sync", "There was a critical error", "Unable to ", "Unhandled error", "Your --projects",
 )  # fmt: skip
-# The title of a warning (`output.warn`) that begins as an error's does: nx goes on with the other projects.
-WARNING = "The following projects do not have a configuration for any of the provided targets"
+# Titles of warnings (`output.warn`) that begin as an error's do: nx goes on. Where colours are on, yellow says it.
+WARNINGS = (
+    "The following projects do not have a configuration for any of the provided targets",
+    "The following files were incompatible with", 'Failed to parse "', "Could not format ",
+)  # fmt: skip
 ERROR_PARTS = ("circular dependency", "is improperly configured", "should only be run with Nx Cloud")
 STACK_HINT = "Pass --verbose to see"  # under an error alone
 # An error of a run that has ended: 19 says it when it was terminated.
