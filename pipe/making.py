@@ -90,7 +90,8 @@ class Maker:
     def annotations(self, held: Held, key: str) -> Made:
         """What tools found at lines of the repository's files, for the report of that key."""
         tasks = (task for run in held.summary.runs for task in run.tasks)
-        return annotate(tasks, self._locator(held.frame), key, partial(task_address, held.frame.logs))
+        link = partial(task_address, held.frame.logs)
+        return annotate(tasks, self._locator(held.frame), key, link, held.summary.retried)
 
     def _locator(self, frame: Frame) -> Locator:
         """What finds the files that tools name: one for each workspace, as it remembers."""

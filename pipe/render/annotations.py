@@ -13,7 +13,7 @@ from pipe.model import Annotation, AnnotationKind, AnnotationSeverity, Severity,
 from pipe.render.record import short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from pipe.model import Problem, Task
 
@@ -59,14 +59,19 @@ class _Noted(NamedTuple):
 
 
 def annotate(
-    tasks: Iterable[Task], locate: Locate, key: str, link: Callable[[str], str | None] = lambda _: None
+    tasks: Iterable[Task],
+    locate: Locate,
+    key: str,
+    link: Callable[[str], str | None] = lambda _: None,
+    retried: Collection[str] = (),
 ) -> Made:
     """Make annotations of what the tasks' logs tell of, of all runs.
 
     `key` is the report's: ids that hold it are unique also where Bitbucket should want them so over a commit's reports.
     `link` gives the address of a task's log, by the task's id, where it has one.
 
-    An error is a BUG, HIGH where its task failed and MEDIUM where it did not; a warning is a CODE_SMELL, LOW.
+    An error is a BUG, HIGH where its task failed and MEDIUM where it did not, or where its id is among those `retried`
+    with success; a warning is a CODE_SMELL, LOW.
     """
     noted: dict[_Place, dict[int, _Noted]] = {}
     outside: set[tuple[str, int | None, str]] = set()
@@ -78,7 +83,8 @@ def annotate(
             if path is None:
                 outside.add((problem.path, problem.line, problem.message))
                 continue
-            _note(noted.setdefault(_place(path, problem), {}), problem, task)
+            failed = task.status is TaskStatus.FAILURE and task.id not in retried
+            _note(noted.setdefault(_place(path, problem), {}), problem, task.id, failed=failed)
     found = sorted(
         (one.rank, place.path, place.line, column, place.said, one)
         for place, by_column in noted.items()
@@ -96,9 +102,8 @@ def _place(path: str, problem: Problem) -> _Place:
     return _Place(path, max(problem.line or 0, 0), said)
 
 
-def _note(by_column: dict[int, _Noted], problem: Problem, task: Task) -> None:
+def _note(by_column: dict[int, _Noted], problem: Problem, task: str, *, failed: bool) -> None:
     """Add a problem to those of its place, by column. A telling without a column is any telling of that place."""
-    failed = task.status is TaskStatus.FAILURE
     column = problem.column or 0
     if column == 0 and by_column:
         column = min(by_column)
@@ -106,9 +111,9 @@ def _note(by_column: dict[int, _Noted], problem: Problem, task: Task) -> None:
         by_column[column] = by_column.pop(0)
     known = by_column.get(column)
     if known is None:
-        by_column[column] = _Noted(problem, failed, {task.id: None})
+        by_column[column] = _Noted(problem, failed, {task: None})
         return
-    known.tasks[task.id] = None
+    known.tasks[task] = None
     told = _Noted(problem, failed, known.tasks)
     by_column[column] = min(known, told, key=lambda one: one.rank)
 

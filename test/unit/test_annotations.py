@@ -51,6 +51,12 @@ def test_an_error_of_a_failed_task() -> None:
     assert make(Task("cart:build", TaskStatus.FAILURE), task()) == Made((), 0, 0)
 
 
+def test_a_task_that_passed_on_retry() -> None:
+    """What it printed when it failed is no more than what a task that passed prints."""
+    (only,) = annotate([task(problem())], locate, "key", retried=["cart:build"]).annotations
+    assert (only.severity, only.failed) == (AnnotationSeverity.MEDIUM, False)
+
+
 def test_severities() -> None:
     """An error of a task that passed is less than that of one that failed, and a warning is least and no bug."""
     found = make(
