@@ -35,6 +35,7 @@ class Block:
         self.needs: dict[int, int] = {}  # a caret says nothing without the line above it
         self.why = -1
         self.traceback = NOWHERE  # indentation of a Python traceback
+        self.crashed = False  # it ended the program
         self.proofs = 0
         self.places = 0
 
@@ -92,6 +93,8 @@ class Reading:
         if failed and (block.title or block.head - self.file <= 2):  # noqa: PLR2004 - at most a blank line between
             suite = not block.title or "suite failed" in block.title
             block.ranks[self.file] = WHY if suite else MORE
+            if suite and block.title:  # the file's name says more than jest's heading
+                block.ranks[self.file], block.ranks[block.head] = KEY, MORE
             self.file = -1
         elif not block.title and block.head - self.file == 1 and is_path(self.lines[self.file]):
             block.ranks[self.file] = WHY

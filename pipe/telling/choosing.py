@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipe.telling.blocks import FRAME, KEY, MORE, PLACE, PROOF, RANKS, WHY, Block, Reading
 from pipe.telling.lines import cut
-from pipe.telling.shapes import DISCONTENT, PARTS, detail_of, head_of, regex, without_time
+from pipe.telling.shapes import DISCONTENT, LOCATED, PARTS, PLACES, detail_of, head_of, is_path, regex, without_time
 
 _COMPARED = 100_000  # characters of all titles, up to which one is looked for inside the others
 _CLOSINGS = 3  # closing counts that are looked at
@@ -49,7 +49,7 @@ def distinct(reading: Reading) -> list[Block]:
             again = True
         if print_ not in known and not suite and not again:
             found.append(block)
-        known.add(print_)
+            known.add(print_)
         before = block
     return found
 
@@ -60,10 +60,22 @@ def _number(reading: Reading, block: Block) -> str:
     return number if name and number.isdecimal() else ""
 
 
-def _in_turn(reading: Reading, blocks: list[Block]) -> list[Block]:
-    """Give what was printed before the numbered reasons after them: those tell all that failed."""
-    reasons = next((block.head for block in blocks if _number(reading, block)), 0)
-    return sorted(blocks, key=lambda block: not block.title and block.head < reasons)
+def logged_in(reading: Reading, blocks: list[Block]) -> set[int]:
+    """Give the heads of errors that stand before a test runner's own failures: the code under test printed them.
+
+    What has a name, a place or a file of its own, is in a list of failures, or ended a program or a test's thread, is
+    no such error.
+    """
+    last = max((block.head for block in blocks if block.title and block.why >= 0 and not block.warning), default=0)
+    return {
+        block.head
+        for block in blocks
+        if block.head < last
+        and not (block.title or block.header >= 0 or block.head in reading.summary)
+        and not (block.crashed or regex(r"thread '(?!main')").match(reading.lines[block.head].lstrip()))
+        and not any(reading.lines[line].lstrip().startswith(("FAIL", *PLACES)) for line in block.ranks)
+        and not regex(LOCATED).match(reading.lines[block.head].lstrip())
+    }
 
 
 def _worth(blocks: list[Block]) -> list[Block]:
@@ -78,22 +90,25 @@ def _worth(blocks: list[Block]) -> list[Block]:
     return [block for block in blocks if not block.warning and (not block.weak or block.head not in taken)]
 
 
-def candidates(reading: Reading, blocks: list[Block], limit: int) -> list[Candidate]:
+def candidates(reading: Reading, blocks: list[Block], logged: set[int], limit: int) -> list[Candidate]:
     """Give lines as (rank, how many of that rank the block has given before, block, line), the most telling first.
 
     Where there are many failures for the room, the first one comes with its reason before the others are named.
     """
     wanted: list[Candidate] = []
     keys: set[tuple[str, ...]] = set()
-    listed = "\n".join(reading.lines[line] for line in reading.summary)
-    crowded = limit > _CROWD and len(blocks) > limit // 2
-    room = max(limit // 3, 2, min(3, limit - len(blocks) + 1))
-    for order, block in enumerate(_in_turn(reading, blocks)):
+    again = set(reading.summary) if _told_above(reading, blocks, limit) else set()
+    listed = "" if again else "\n".join(reading.lines[line] for line in reading.summary)
+    failures = len(blocks) - len(logged)
+    crowded = limit > _CROWD and failures > limit // 2
+    room = max(limit // 3, 2, min(3, limit - failures + 1))
+    for order, block in enumerate(sorted(blocks, key=lambda block: block.head in logged)):
         given = [0] * RANKS
+        behind = RANKS if block.head in logged else 0
         goes_on = False
         ranks = _in_list(reading, block, listed) if block.sourced else block.ranks
         for line in sorted(ranks):
-            rank = ranks[line]
+            rank = ranks[line] if line not in again else FRAME
             if rank == PROOF and not (given[WHY] or listed):
                 rank = WHY  # a bare diff is the reason
             elif rank == KEY:
@@ -102,7 +117,8 @@ def candidates(reading: Reading, blocks: list[Block], limit: int) -> list[Candid
                 rank = MORE if key in keys else KEY
                 keys.add(key)
             first = order == 0 and crowded and rank in (WHY, PROOF) and sum(given[: PROOF + 1]) < room + goes_on
-            wanted.append((KEY if first else rank, 0 if first and goes_on else given[rank], order, line, block))
+            turn = 0 if first and goes_on else given[rank]
+            wanted.append(((KEY if first else rank) + behind, turn, order, line, block))
             # What was expected is half of it, and so is what a colon announces.
             goes_on = first and (ranks[line] != rank or reading.lines[line].endswith(":"))
             given[rank] += 1
@@ -111,6 +127,16 @@ def candidates(reading: Reading, blocks: list[Block], limit: int) -> list[Candid
         wanted.extend((rank, 1, len(blocks), line, None) for line, rank in counts.items())
     wanted.sort(key=lambda each: each[:4])
     return wanted
+
+
+def _told_above(reading: Reading, blocks: list[Block], limit: int) -> bool:
+    """Whether all in pytest's list at the end is told above it, and there is room for that."""
+    sourced = [block for block in blocks if block.sourced]
+    if not sourced or sum(rank <= PLACE for block in sourced for rank in block.ranks.values()) > limit:
+        return False
+    names = {f".{block.title.rpartition(' ')[2]} " for block in sourced}
+    listed = [f"{reading.lines[line]} ".replace("::", ".") for line in reading.summary[: limit + 1]]
+    return all(any(name in text for name in names) for text in listed)
 
 
 def _in_list(reading: Reading, block: Block, listed: str) -> dict[int, int]:
@@ -141,8 +167,12 @@ def _counts(reading: Reading, *, errors: bool) -> dict[int, int]:
 
 
 def choose(wanted: list[Candidate], limit: int) -> dict[int, int]:
-    """Give the numbers of the lines to show, in order, each with the header to join to it (else -1)."""
+    """Give the numbers of the lines to show, in order, each with the header to join to it (else -1).
+
+    What the code under test logged stands below the failures.
+    """
     chosen: dict[int, int] = {}
+    logged = {line for rank, _, _, line, _ in wanted if rank >= RANKS}
     for _, _, _, line, block in wanted:
         if line in chosen or len(chosen) >= limit:
             continue
@@ -155,7 +185,41 @@ def choose(wanted: list[Candidate], limit: int) -> dict[int, int]:
                 chosen[line] = header
             else:
                 chosen[header] = -1
-    return dict(sorted(chosen.items()))
+    return dict(sorted(chosen.items(), key=lambda each: (each[0] in logged, each[0])))
+
+
+def reason(reading: Reading, blocks: list[Block], logged: set[int]) -> dict[int, int]:
+    """Give the lines that, as one, say why: the first failure's reason, and its heading where that has a place."""
+    lines = [line.strip() for line in reading.lines]
+    listed = [line for line in reading.summary if " - " in lines[line]]
+    for block in sorted(blocks, key=lambda block: block.head in logged):
+        if block.sourced and listed:
+            return {listed[0]: -1}
+        if not block.title and not lines[block.head].endswith(":"):
+            return {block.head: block.header}
+        told = [
+            line
+            for line, rank in sorted(block.ranks.items())
+            if rank in (WHY, PROOF) and line != block.head and _says(lines[line])
+        ]
+        if told:
+            pair = lines[told[0]].endswith(":") or detail_of(lines[told[0]]) == "proof"  # half of it
+            head = lines[block.head]
+            needed = not block.title or head.startswith(("ERROR in ", "Diff in ", "In ")) or regex(LOCATED).match(head)
+            return dict.fromkeys([*([block.head] if needed else []), *told[: 1 + pair]], -1)
+    return {}
+
+
+def _says(text: str) -> bool:
+    """Whether the line says more than where it was."""
+    place = regex(LOCATED).match(text)
+    return not (
+        text.startswith(("FAIL", "Error Trace:", 'File "'))
+        or text.endswith(("|-", "'test failed'"))
+        or is_path(text)
+        or (place and not place["rest"].strip(" :-"))
+        or detail_of(text) in ("place", "frame")
+    )
 
 
 def last_resort(lines: list[str]) -> list[int]:

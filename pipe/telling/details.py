@@ -7,6 +7,7 @@ from pipe.telling.shapes import detail_of, is_foreign, is_path, regex
 
 _REACH = 15  # so many lines that say nothing end a block
 _GUESSED = 3  # and so many a block that was found by a word
+_SENTENCE = r"(?!at |.*:$)(?:[\w']+ ){3}"  # may name a library's file
 _AT_CARET = r"[|^\s~-]+(?:[\w()]+[,:.]? ){3}"  # a message behind the caret
 
 
@@ -16,6 +17,9 @@ def read_detail(reading: Reading, block: Block, number: int, text: str) -> bool:
         reading.block = None
         return True
     kind = detail_of(text)
+    below = reading.blank or number - 1 == block.head
+    if kind == "skip" and block.title and block.why < 0 and below and regex(_SENTENCE).match(text):
+        return reading.add_why(block, number)
     if not kind or (block.guess and kind not in ("place", "marked", "caret", "code", "skip")):
         return False
     if kind == "why":

@@ -10,6 +10,7 @@ from pipe.terminal import plain
 _SCANNED = 4_000  # characters of a line that are looked at, unless an error-like word stands further on
 _SAMPLE = 400  # lines that show whether all have a prefix
 _STREAMS = 8  # different prefixes of parallel commands
+_OPEN_HEAD = r"error TS-?\d+:$"  # its message follows
 _PREFIX = (
     r"(?!\[?(?:ERROR|WARN|INFO|DEBUG|FATAL|CRITICAL|HINT|NOTE|error|warn|info|debug|fatal|hint|note|[EW][:\]])"
     r"|[^\s:]*\.\w{1,6}:|[^\s:]*Error)"
@@ -21,6 +22,8 @@ def lines_of(output: str) -> list[str]:
     """Give the output as plain lines, without what is put before each line of a stream."""
     lines: list[str] = []
     packages: dict[str, list[str]] = {}
+    if "\\x1b[" in output:  # webpack 5.113 makes other plugins' colours readable: `\x1b[32m2:14`
+        output = regex(r"\\x1b\[[\d;]{0,12}m").sub("", output)
     for line in plain(output).split("\n"):
         if line.startswith('{"') and '"Action":"' in line and (event := _event(line)):
             packages.setdefault(event[0], []).append(event[1])
@@ -93,7 +96,21 @@ def _by_stream(lines: list[str]) -> list[str]:
             streams.setdefault(stream, []).append(line[prefix.end() :])
         else:
             streams[stream if line else ""].append(line)
-    return [line for stream in streams.values() for line in stream]
+    return [line for stream in streams.values() for line in _whole(stream)]
+
+
+def _whole(lines: list[str]) -> list[str]:
+    """Join the heads that Nx breaks where it streams what tsc 7 and rustc print in pieces."""
+    whole: list[str] = []
+    for line in lines:
+        above = whole[-1] if whole else ""
+        if (above.endswith("):") and regex(_OPEN_HEAD).match(line)) or regex(_OPEN_HEAD).search(above[-20:]):
+            whole[-1] = f"{above} {line}"
+        elif line.startswith(": ") and regex(r"(?:error|warning)\[\w+\]$").match(above):
+            whole[-1] = above + line
+        else:
+            whole.append(line)
+    return whole
 
 
 def cut(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipe.telling.blocks import AT_BLANK, AT_RULE, KEY, MORE, NEAR, NOWHERE, OVER, WHY, Block, Reading
+from pipe.telling.blocks import AT_BLANK, AT_RULE, FRAME, KEY, MORE, NEAR, NOWHERE, OVER, WHY, Block, Reading
 from pipe.telling.details import read_detail, read_loose, read_named, read_traceback
 from pipe.telling.shapes import (
     HARMLESS,
@@ -152,6 +152,11 @@ class Reader(Reading):
         return True
 
     def _noise(self, _number: int, indent: int, text: str) -> bool:
+        if text.startswith("Node.js v") and self.blocks:
+            self.blocks[-1].crashed = True
+        if text.startswith("Error occurs in") and self.block:  # of Angular's related place, which says only whose
+            ranks = self.block.ranks
+            self.block.ranks = {line: rank for line, rank in ranks.items() if rank != FRAME}
         within = self.block is not None and not self.block.title
         inside_diff = self.block is not None and indent > 0 and text[0] == "-"
         if not (text[0] == "#" or inside_diff or (within and text[0] in ".-=~*─━⎯")):
@@ -198,6 +203,8 @@ class Reader(Reading):
             return self.add_why(block, number)
         if block and not block.title and number == block.head + 1:
             return False
+        if text.endswith("ms]"):  # Bun's, on a terminal
+            return self._failed_above(number, text)
         opened = self.open(number, title=name_in(text), warning=is_todo(text))
         opened.mark, opened.indent = True, indent
         self.names.add(opened.title)
@@ -320,6 +327,7 @@ class Reader(Reading):
         if foreign:
             return False
         linted = "━━" in rest or rest.startswith("lint/")
+        self.file = -1  # the line names the file itself
         block = self.open(
             number,
             title=name_in(text) if linted or rest[0] == "›" else "",

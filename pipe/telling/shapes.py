@@ -28,6 +28,7 @@ _HEADS = r"""
 (?P<noise>
     >\ (?!\d+\ *[|│])\S | \$\ \S | (?:✓|✔|√|PASS\b|ok\ \d|ok\t|\.+$|[=~*#─━⎯|+-]{5,}$|\#\ Subtest)
   | NX\ {2,}|Node\.js\ v\d|Failed\ tasks:$|Pass\ --verbose|Ran\ all\ test|Error\ Context:\ |●\ Console$
+  | Error\ occurs\ in\ the\ template\ of[ ]
   | error:\ (?:test\ failed,|aborting\ due)|Error:\ Command\ failed
   | \[ERROR\]\ (?:(?:->\ )?\[Help|To\ see\ the\ full\ stack|Re-run\ Maven|For\ more\ information\ about)
   | [✗✖×]\ Build\ failed\ in | ✖\ failing\ tests:$ | \d+\ pass(?:ing|ed)?\b(?!.*fail)
@@ -59,7 +60,8 @@ _HEADS = r"""
 |(?P<title>
     ●\ .+ | \(fail\)\ .+ | FAIL\ +\S.*\ >\ .+ | not\ ok\ \d+ | \d+\)\ \S.* | ---\ FAIL:\ .+ | ----\ .+\ stdout\ ----
   | (?:FAIL|ERROR):\ \w+\ \(.+ | _{3,}\ .+\ _{3,} | Failed\ [\w.]+.*\[[\d<]+\ .?s\]$
-  | ERROR\ in\ \S.* | Diff\ in\ \S.* | In\ \S.*\ line\ \d+:$ | \[ERROR\]\ +[\w.$]+(?:\ --\ Time|\.\w+:\d+)
+  | ERROR\ (?:in|at\ (?:setup|teardown)\ of|collecting)\ \S.* | Diff\ in\ \S.* | In\ \S.*\ line\ \d+:$
+  | \[ERROR\]\ +[\w.$]+(?:\ --\ Time|\(.+\ Time|\.\w+:\d+)
 )
 |(?P<file>FAIL[\ \t]+\S.*)
 |(?P<mark>(?:✖|✕|×|✗|✘|❌)\ +(?!\[[A-Z]).+|test\ .+\ \.\.\.\ FAILED$)

@@ -12,6 +12,7 @@ import re
 import zlib
 from base64 import b64decode, b64encode
 from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,27 @@ def test_hostile_text_is_shown_as_it_is(text: str) -> None:
     assert "&lt;img src=x onerror=" in text
     assert HOSTILE not in text
     assert "</script><script>document" not in text
+
+
+def test_a_folded_card_says_why() -> None:
+    """Beside "Why" stands the first failure's reason, not the name of what failed; without a known one, some line."""
+    failures = {
+        (
+            "FAIL orders src/orders.spec.ts",
+            "● Orders › finds",
+            "  Expected: 2",
+            "  Received: 1",
+        ): "Expected: 2 Received: 1",
+        ("not ok 1 - mood", "  error: 'bad'"): "error: 'bad'",
+        (
+            "src/util.ts",
+            "  2:3  error  Unexpected alert  no-alert",
+        ): "src/util.ts:2:3  error  Unexpected alert  no-alert",
+        ("Done",): "Done",
+    }
+    for lines, reason in failures.items():
+        body = write({"tasks": [{"id": "a:b", "status": "failure", "telling": lines}]})
+        assert unescape(body).count(f'<span class="first">– {reason}</span>') == 1
 
 
 def test_what_is_not_seen_is_named() -> None:

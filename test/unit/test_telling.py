@@ -129,10 +129,21 @@ def test_captured_workspaces() -> None:
         ("bash", "packages/sh/deploy.sh: line 4: not-a-command: command not found"),
         ("node-heap", "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"),
         ("eslint-stylish", "packages/lint/src/a.ts:1:29  error    Unexpected any. Specify a different type"),
+        ("jest", "Expected: 22 Received: 21"),
+        ("jest30-esm", "Must use import to load ES Module: "),
+        ("vitest2", "AssertionError: expected 180 to be 190 // Object.is equality"),
+        ("playwright-page", "Error: expect(locator).toHaveText(expected) failed"),
+        ("mocha", "AssertionError [ERR_ASSERTION]: Expected values to be strictly equal: 2 !== 3"),
+        ("node-test", "Expected values to be strictly deep-equal: +   day: 31,"),
+        ("cargo-test", "thread 'tests::empty' (17740) panicked at src/lib.rs:17:14: a price"),
+        ("go-test", "cart_test.go:7: Total() = 2, want 3"),
+        ("pytest-long", "FAILED test_ledger.py::test_fee - AssertionError: assert 2 == 3"),
+        ("pytest-collect", "ModuleNotFoundError: No module named 'ledgers'"),
+        ("webpack", "ERROR in ./src/index.ts 2:0-17 Module not found: Error: Can't resolve './style'"),
     ],
 )
 def test_a_single_line(name: str, line: str) -> None:
-    """With room for one line, it is the one that says what is wrong, with the file where the message lacks it."""
+    """With room for one line, it is the one that says what is wrong, and where if that stands beside it."""
     (shown,) = tell(name, 1)
     assert shown.startswith(line)
 
@@ -332,6 +343,86 @@ def test_the_first_failure_comes_with_its_reason() -> None:
     assert tell("node-test", 3)[1:] == ["    Expected values to be strictly deep-equal:", "    +   day: 31,"]
 
 
+def test_logged_errors_come_after_failures() -> None:
+    """Errors that the code under test logs (Nest, Winston, a stack) stand behind the runner's failures, or nowhere."""
+    assert tell("jest30-logged", 3) == ["● finds", "  Expected: 2", "  Received: 1"]
+    assert not [line for line in tell("jest30-logged", 16) if "ERROR" in line or "rror:" in line]
+    lines = tell("jest30-logged", 40)
+    assert lines[0] == "● finds"
+    logged = next(number for number, line in enumerate(lines) if "[Orders] lookup failed" in line)
+    assert not [line for line in lines[logged:] if "●" in line or "pected" in line or "Tests:" in line]
+
+
+def test_an_error_that_ends_a_file_is_a_failure() -> None:
+    """What keeps a test's file from being loaded is the first reason, though no test bears it."""
+    output = (DATA / "problems" / "suites" / "node22-spec-22.23.3.txt").read_bytes().decode()
+    assert telling(output).excerpt(3).lines[0].startswith("Error [ERR_MODULE_NOT_FOUND]: Cannot find module")
+
+
+def test_a_suite_that_cannot_run() -> None:
+    """Of a file that Jest could not run, the reason comes first, before Jest's heading and its advice."""
+    assert tell("jest30-esm", 3) == [
+        "FAIL esm src/esm/ids.spec.js",
+        "    Must use import to load ES Module: apps/storefront/node_modules/nanoid/index.js",
+        "FAIL esm src/esm/order.spec.js",
+    ]
+
+
+def test_two_runs_of_a_runner() -> None:
+    """Where a command runs a test runner twice, the same failures are told once, and as of one run."""
+    lines = tell("playwright-twice", 6)
+    assert lines[:4] == [
+        "1) shop.spec.js:3:1 › shows the heading",
+        "  Error: expect(locator).toHaveText(expected) failed",
+        '  Expected: "Store"',
+        '  Received: "Shop"',
+    ]
+    once, twice = (telling(output_of("playwright-page") * times).excerpt(60).lines for times in (1, 2))
+    assert set(twice) == set(once)
+
+
+def test_colours_as_text() -> None:
+    """Colours that webpack made readable are colours."""
+    output = (DATA / "problems" / "javascript" / "webpack-checked-colour@5.113.0.txt").read_bytes().decode()
+    assert "\\x1b[" in output
+    lines = telling(output).excerpt(40).lines
+    assert lines[:2] == (
+        "ERROR in ./src/main.ts:2:14",
+        "TS2322: Type 'string' is not assignable to type 'number'.",
+    )
+    assert not [line for line in lines if "x1b" in line]
+
+
+def test_a_file_above_a_place_is_no_reason() -> None:
+    """A file's name right above an error that has its own place is not told."""
+    output = "../../dist/apps/shop/package.json\n" + output_of("tsc-pretty")
+    assert telling(output).excerpt(12) == telling(output_of("tsc-pretty")).excerpt(12)
+
+
+def test_templates_of_angular() -> None:
+    """Of an error in a template the error is told, not each time whose template it is, and where that is named."""
+    assert [line.partition(" - ")[0] for line in tell("ngc", 3)] == [
+        "src/orders.component.html:2:29",
+        "src/orders.component.html:2:52",
+        "src/orders.component.html:3:1",
+    ]
+    assert not [line for line in tell("ngc", 40) if "Error occurs in" in line or "component.ts" in line]
+
+
+def test_a_list_of_what_was_told() -> None:
+    """Where there is room for all failures of pytest, its list at the end does not tell each of them again."""
+    lines = tell("pytest-short", 16)
+    assert [line for line in lines if line.startswith(("ERROR", "test_")) and ":" not in line] == [
+        "ERROR at setup of test_database",
+        "test_fee",
+        "test_tariff[gold]",
+        "test_words",
+        "test_raises",
+    ]
+    assert not [line for line in lines if line.startswith("FAILED")]
+    assert [line for line in tell("pytest-short", 6) if line.startswith("FAILED")]
+
+
 @pytest.mark.parametrize("name", ["routes-mocha", "routes-mocha-min"])
 def test_what_tests_print_comes_after_failures(name: str) -> None:
     """An error that a passing part of a test prints is no failure: those are numbered, each told once."""
@@ -380,6 +471,26 @@ def test_stream_style(prefix: str) -> None:
     """What `--output-style=stream` or a prefix of a command puts before each line is no part of it."""
     output = "> nx run cart\n\n" + "".join(f"{prefix}{line}\n" for line in output_of("tsc").splitlines())
     assert telling(output).excerpt(3).lines == tuple(tell("tsc", 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        (
+            "javascript/tsc-stream@7.0.2",
+            [
+                "web/till/src/(pay)/price.ts(6,96): error TS18048: 'each.quantity' is possibly 'undefined'.",
+                "web/till/src/(pay)/price.ts(7,14): error TS2322: Type 'number' is not assignable to type 'string'.",
+            ],
+        ),
+        ("native/cargo-stream-1.95.0", ["error[E0382]: use of moved value: `names`", " --> src/shelf.rs:3:5"]),
+    ],
+)
+def test_heads_in_pieces(name: str, lines: list[str]) -> None:
+    """Heads of errors that a streaming Nx breaks into lines are told whole."""
+    output = (DATA / "problems" / f"{name}.txt").read_bytes().decode()
+    found = telling(output).excerpt(40).lines
+    assert list(found[found.index(lines[0]) :][:2]) == lines
 
 
 def test_parallel_streams() -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _CARDS = 50  # failed tasks that are told in full
 _OPEN = 5  # of them whose lines are shown at once
-_FIRST = 200  # characters of the line that stands for them where they are not
 _PROBLEMS = 20  # problems of one task
 _ITEMS = 5  # entries of a list among the insights
 _BAD = ("tasks failed", "run failed", "step failed", "timed out")
@@ -131,10 +130,17 @@ def _card(task: Json) -> dict[str, Any]:
         ],
         "log": bool(task.get("log")),
         "telling": telling,
-        "first": next((line.strip() for line in telling if line.strip()), "")[:_FIRST],
+        "first": _reason(telling),
         "problems": [_problem(problem) for problem in problems[:_PROBLEMS]],
         "problems_more": max(0, len(problems) - _PROBLEMS) + (task.get("moreProblems") or 0),
     }
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """Give the one line that stands for the others where they are not shown."""
+    from pipe.telling import Telling  # noqa: PLC0415 - not needed where nothing failed
+
+    return next(iter(Telling("\n".join(lines)).excerpt(1).lines), "")
 
 
 def _problem(problem: Json) -> dict[str, str]:
