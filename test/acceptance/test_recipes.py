@@ -144,7 +144,7 @@ class Player:
     def sections(self) -> list[str]:
         """The steps in the only comment: their first lines without times, links and numbers of nameless ones."""
         (body,) = self.comments
-        found = [part.partition("\n")[0] for part in body.split("\n\n")[1:] if part.startswith("**")]
+        found = [part.partition("\n")[0] for part in body.split("\n\n")[1:] if re.match(r"\*\*(?!Insights)", part)]
         return [re.sub(r" · \[step\].*|, in [0-9.]+m?s|(?<=^\*\*step) \d", "", heading) for heading in found]
 
     @property
