@@ -55,7 +55,10 @@ def _esbuild(lines: Sequence[str]) -> Iterator[Found]:
             short = regex(_ESBUILD_LINE).match(line[:WIDEST])
             if short:
                 where = int(short[2]) or None, int(short[3]) + 1
-                text = message_of(line[short.end() :])
+                text = line[short.end() : WIDEST].rstrip()
+                if text.replace('\\"', "").count('"') % 2:  # the end of a quoted text, as in Vitest's TAP
+                    text = text.removesuffix('"').replace('\\"', '"')
+                text = message_of(text)
                 yield Found(number, number + 1, Problem(short[1], *where, _severity(short[4]), text, None, "esbuild"))
             continue
         end = min(number + _LONGEST_BLOCK, len(lines))
@@ -193,8 +196,8 @@ def _webpack(lines: Sequence[str]) -> Iterator[Found]:
         while end < min(number + _LONGEST_BLOCK, len(lines)) and not regex(_WEBPACK_END).match(lines[end]):
             end += 1
         path, row, column, text = _webpack_place(head, [each[:WIDEST] for each in lines[number + 1 : end]])
-        if not text or not regex(r".*\.[A-Za-z]\w{0,9}$").match(path):
-            continue
+        if " " not in text or not regex(r".*\.[A-Za-z]\w{0,9}$").match(path):
+            continue  # no words of webpack's
         code = regex(_CODE).match(text)
         rule = code[1] if code else None
         text = text[code.end() :] if code else text

@@ -18,6 +18,8 @@ _TSC = (
     r"\s{0,8}(?:ERROR in |Error: )?(\S.*?)(?:\((\d{1,7}),(\d{1,6})\):|:(\d{1,7}):(\d{1,6}) -) "
     r"(error|warning) (TS-?\d{1,7}): (?=\S)"
 )
+_TSC_PIECE = r"[\s:\d-]{0,30}(?:error|warning)?\s{0,8}"  # of a head, before the code
+_TSC_PIECES = 20  # lines into which a head may be broken
 _NO_OVERLOAD = "No overload matches this call."
 _EXCERPT = r"$|  |\d+ |> \d"  # what follows in the format with excerpts: related places too
 _CONTINUED = 12  # lines under a message that may belong to it
@@ -32,21 +34,41 @@ def _tsc(lines: Sequence[str]) -> Iterator[Found]:
     for number, line in enumerate(lines):
         if " TS" not in line:
             continue
+        first, end, text = number, number + 1, line
         head = regex(_TSC).match(line[:WIDEST])
         if head is None:
+            first, end, text = _whole(lines, number)
+            head = regex(_TSC).match(text[:WIDEST])
+        if head is None:
             continue
-        end = number + 1
-        indent = len(line) - len(line.lstrip()) + 2
+        under = end
+        indent = len(text) - len(text.lstrip()) + 2
         while end < len(lines) and end - number <= _CONTINUED and lines[end][:indent].isspace() and lines[end].strip():
             end += 1
-        text = [line[head.end() :]]
-        if text[0].strip() == _NO_OVERLOAD:  # which tells nothing without the lines under it
-            text += lines[number + 1 : end]
+        words = [text[head.end() :]]
+        if words[0].strip() == _NO_OVERLOAD:  # which tells nothing without the lines under it
+            words += lines[under:end]
         while head[4] and end < len(lines) and regex(_EXCERPT).match(lines[end][indent - 2 :]):
             end += 1
         severity = Severity.WARNING if head[6] == "warning" else Severity.ERROR
         where = int(head[2] or head[4]) or None, int(head[3] or head[5]) or None
-        yield Found(number, end, Problem(head[1], *where, severity, message_of(*text), head[7], "tsc"))
+        yield Found(first, end, Problem(head[1], *where, severity, message_of(*words), head[7], "tsc"))
+
+
+def _whole(lines: Sequence[str], number: int) -> tuple[int, int, str]:
+    """Give a head with its message in one, and its lines: Nx breaks it where it streams what tsc 7 prints in pieces."""
+    first, end, text = number, number + 1, lines[number][:WIDEST]
+    if regex(rf"{_TSC_PIECE}TS-?\d{{1,7}}:").match(text):
+        while first and number - first < _TSC_PIECES and regex(rf"{_TSC_PIECE}$").match(lines[first - 1]):
+            first -= 1
+            text = lines[first] + text
+        if first and " TS" not in lines[first - 1]:
+            first -= 1
+            text = lines[first][:WIDEST] + text
+    if end < len(lines) and regex(r"TS-?\d{1,7}:\s*$").search(lines[number][-20:]):
+        text += lines[end][:WIDEST]
+        end += 1
+    return first, end, text
 
 
 def _frames(lines: Sequence[str]) -> Iterator[Found]:

@@ -72,7 +72,9 @@ def read_pytest(lines: Sequence[str]) -> Iterator[Found]:
 
 
 def _found(first: int, end: int, name: str, words: str, place: _Place) -> Found:
-    text = message_of(": ".join(filter(None, (name, words))))
+    """Make a failure's problem, its test named alike in each style: only with a traceback it is `at setup of` it."""
+    test = regex(r"ERROR at (?:setup|teardown) of ").sub("", _plain_name(name), count=1)
+    text = message_of(": ".join(filter(None, (test, words))))
     return Found(first, end, Problem(place.path, place.line, None, Severity.ERROR, text, None, "pytest"))
 
 
@@ -127,7 +129,8 @@ def _is_foreign(path: str) -> bool:
 
 def _plain_name(name: str) -> str:
     """Give a test's name as the head of its failure has it: `TestTotal.test_rounds`."""
-    return name.replace("::", ".")
+    test, bracket, values = name.partition("[")
+    return test.replace("::", ".") + bracket + values
 
 
 def _summary(lines: Sequence[str]) -> list[tuple[str, str, str, int]]:

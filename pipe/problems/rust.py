@@ -10,10 +10,13 @@ from pipe.model import Problem, Severity
 from pipe.problems.reader import WIDEST, Found, Tool, message_of, regex
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator, Sequence
 
 _EXAMPLE = 12  # lines above a panic in which the head of an example is looked for
 _BLOCK = 400  # lines of one message that are looked at
+_PIECES = 6  # lines into which the head of a message may be broken, with the place below it
+_BODY = r"[ \t|]|\d+ |\.\.\.|(?:help|note)\b|: "  # how the lines under it begin
 _CRATE = r" {3,}(?:Compiling|Checking|Documenting|Fresh) \S+ v\S+ \((/[^()]+)\)$"
 _CRATES = 100  # of one run, that are looked at
 _SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
@@ -70,6 +73,7 @@ def _overlap(folder: list[str], path: list[str]) -> int:
 def read_rust(lines: Sequence[str]) -> Iterator[Found]:
     """Read rustc's and Clippy's `error[E0308]: message`, ` --> file:line:column`, code, notes; or all in one line."""
     folders = _Folders(lines)
+    rules: dict[str, str | None] = {}  # by their words: only the first of a kind tells its lint
     number = 0
     while number < len(lines):
         line = lines[number][:WIDEST]
@@ -83,18 +87,37 @@ def read_rust(lines: Sequence[str]) -> Iterator[Found]:
             )
             yield Found(first, number, problem)
             continue
-        head = regex(r"(error|warning)(?:\[([\w:]+)\])?: (.+)$").match(line)
-        place_line = lines[number][:WIDEST] if head and number < len(lines) else ""
-        at = regex(r" *--> (.+):(\d{1,7}):(\d{1,7})$").match(place_line)
+        if not line.startswith(("error", "warning")):
+            continue
+        below, head, at = _headed(lines, first)
         if not head or not at:
             continue
-        while number < min(len(lines), first + _BLOCK) and lines[number].strip():
+        number = below
+        while number < min(len(lines), first + _BLOCK) and lines[number].strip() and regex(_BODY).match(lines[number]):
             number += 1
-        body = [each[:WIDEST] for each in lines[first + 2 : number]]
-        rule = head[2] or _lint(body)
+        body = [each[:WIDEST] for each in lines[below:number]]
+        rule = head[2] or _lint(body) or rules.get(head[3])
+        rules[head[3]] = rule
         words = ": ".join(filter(None, (head[3], _label(body, at[2]))))
         place = (folders.whole(at[1], first), int(at[2]), int(at[3]))
         yield Found(first, number, Problem(*place, _SEVERITIES[head[1]], message_of(words), rule, "rustc"))
+
+
+def _headed(lines: Sequence[str], first: int) -> tuple[int, re.Match[str] | None, re.Match[str] | None]:
+    """Give the line below a message's head, its level, code and words, and the place under them.
+
+    Nx breaks them over more lines where it streams what comes in pieces: `error[E0425]`, `: cannot find x`, ` `.
+    """
+    text = lines[first][:WIDEST]
+    for number in range(first + 1, min(first + 1 + _PIECES, len(lines))):
+        line = lines[number][:WIDEST]
+        at = regex(r" *--> (.+):(\d{1,7}):(\d{1,7})$").match(line)
+        if at:
+            return number + 1, regex(r"(error|warning)(?:\[([\w:]+)\])?: (.+)$").match(text), at
+        if line.strip() and not line.startswith(("[", ": ")):
+            break
+        text += line.rstrip()
+    return first, None, None
 
 
 def _lint(body: Sequence[str]) -> str | None:

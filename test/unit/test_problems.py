@@ -97,6 +97,7 @@ NO_PROBLEMS = [
     "[warn] the cache in cache.db is old",
     "asset main.js 5.11 KiB [emitted] (name: main)",
     "\n  12:5  error  under no file's name",
+    "WARNING in ./src/rates.ts 7:3\nbuilt",
 ]
 
 
@@ -234,6 +235,9 @@ MANY = [
     "● a\n",
     "FAIL a.ts\n",
     "ERROR in a.ts 1:2\n",
+    "error TS1:\n",
+    " - error TS1: \n:\n",
+    "error\n[E1]\n: a\n --> a.rs:1:1\n",
 ]
 
 

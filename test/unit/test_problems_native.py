@@ -79,6 +79,8 @@ def test_warnings_are_told_from_errors() -> None:
         "cargo-check": [3],
         "cargo-clippy": [3, 4, 5, 8, 12],
         "cargo-member": [2],
+        "cargo-stream": [1, 2],
+        "cargo-stream-colour": [1, 2],
         "cargo-test": [4],
         "cargo-test-backtrace": [4],
         "cargo-test-nocapture": [4],
@@ -112,6 +114,16 @@ def test_rules_are_kept(name: str, rules: set[str]) -> None:
     problems = read(capture)
     assert rules <= {each.rule for each in problems}
     assert not [each for each in problems if f"[{each.rule}]" in each.message or f"{each.rule} [*]" in each.message]
+
+
+def test_each_finding_of_a_lint_has_its_name() -> None:
+    """Clippy names a lint where it first finds something; what else it finds of it is named alike."""
+    (capture,) = (each for each in CAPTURES if each.stem.startswith("clippy-stream"))
+    assert [(each.line, each.rule) for each in read(capture)] == [
+        (2, "clippy::needless_return"),
+        (2, "clippy::needless_return"),
+        (6, "clippy::len_zero"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["go19-test-1.19.8", "cargo-test-1.95.0"])
