@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 18  # bytes that are read at once: a task of a record is a line of many kilobytes
 
 
 class Unreadable(Exception):
@@ -66,7 +66,7 @@ class Checkout:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise Unreadable("is not a regular file")
-        return os.fdopen(descriptor, "rb")
+        return os.fdopen(descriptor, "rb", buffering=_BLOCK)
 
     def read(self, path: str, limit: int) -> bytes:
         """The content of a file of at most `limit` bytes. Raises Unreadable, for a larger one too."""

@@ -57,7 +57,14 @@ _ASSIGNED = (
     r"(?P<rest>[a-z0-9_]{0,40})\\?[\"'\]]{0,2}(?P<sign>[ \t]*(?:=>|:=|[=:](?![=:]))[ \t]*)"
     r"(?:\\?[\"'`](?P<quoted>[^\s\"'`\\]{8,})|(?P<bare>[^\s\"'`,;&|<>(){}]{8,}))"
 )
-_KEYWORDS = ("token", "secret", "passw", "api_key", "apikey", "api-key", "private_key", "privatekey", "credential")
+# The words that tell a secret, each below a part of it that most texts lack.
+_KEYWORDS = {
+    "token": ("token",),
+    "secret": ("secret",),
+    "passw": ("passw",),
+    "key": ("api_key", "apikey", "api-key", "private_key", "privatekey"),
+    "credential": ("credential",),
+}
 _OPTION = r"--[a-z-]{0,40}(?:token|secret|password|api-?key)[ =](?![-$<*\[])(?=[^\s]*\d)([^\s\"'`]{8,})"
 _HEADER = r"authorization[\"']?[ \t]*[:=][ \t]*[\"']?(?:bearer|basic|token)[ \t]+(?!\$|\[secret )([^\s\"',]{8,})"
 _BEARER = r"bearer[ \t]+(?=[^\s]*\d)([a-z0-9._~+/=-]{20,})"
@@ -131,11 +138,11 @@ class Masker:
         if "aws" in lower:
             found = [each.span(1) for each in _regex(_AWS).finditer(lower)]
             spans.extend(span for span in found if not _regex("[0-9a-f]+$").match(lower[slice(*span)]))  # no hashes
-        for word in _KEYWORDS:
-            if word in lower:
-                assigned = (_assigned(text, each) for each in _regex(word + _ASSIGNED).finditer(lower))
-                spans.extend(span for span in assigned if span)
-        if "--" in lower and any(word in lower for word in _KEYWORDS):
+        keywords = [word for part, words in _KEYWORDS.items() if part in lower for word in words if word in lower]
+        for word in keywords:
+            assigned = (_assigned(text, each) for each in _regex(word + _ASSIGNED).finditer(lower))
+            spans.extend(span for span in assigned if span)
+        if keywords and "--" in lower:
             spans.extend(each.span(1) for each in _regex(_OPTION).finditer(lower))
         return self._replace(text, spans)
 

@@ -61,7 +61,8 @@ def coloured(text: str) -> tuple[str, str]:
     if _JUMP.search(words):
         words = plain(text)
         return words, words
-    lines = [_coloured_line(line.rstrip("\r")) for line in shown.split("\n")]
+    pairs = zip(shown.split("\n"), words.split("\n"), strict=True)  # no code of a colour holds a line end
+    lines = [(line, bare) if bare.isprintable() else _coloured_line(line.rstrip("\r")) for line, bare in pairs]
     return "\n".join(line for line, _ in lines), "\n".join(line for _, line in lines)
 
 

@@ -52,9 +52,9 @@ def count_compressed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     compress = zlib.compress
 
-    def counted(data: bytes) -> bytes:
+    def counted(data: bytes, level: int) -> bytes:
         sizes.append(len(data))
-        return compress(data)
+        return compress(data, level)
 
     monkeypatch.setattr(zlib, "compress", counted)
     return sizes
