@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # More than this many characters of outputs are not looked at: no page could show them, and the time is bounded.
 _MOST = 512 << 20
 # Of tasks that passed so many problems are read: a report takes a thousand, and those of failed tasks come first.
-_PASSING = 2_500
+_PASSING = 1_500
 # Who is told of a place: no tool that is known, or the runtime that ended for it.
 _UNHANDLED = ("", "node", "python")
 _HEAD = 4_000  # characters in which Nx's echo of the command is looked for
