@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import Figure
-from pipe.render import page as render_page
 from test.conftest_tools import BROWSER_ARGUMENTS, browser
 from test.page_corpus import corpus
 
@@ -59,9 +58,7 @@ def page() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         made = corpus()
-        with path.open("w", encoding="utf-8") as file:
-            render_page.write(made.document, made.packed, file.write)
-        size = path.stat().st_size / 1e6
+        size = made.write(path).stat().st_size / 1e6
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=browser(), args=BROWSER_ARGUMENTS)
             painted = [_paint(chromium, path) for _ in range(3)]

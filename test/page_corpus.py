@@ -58,6 +58,12 @@ class Corpus(NamedTuple):
     packed: Packed
     characters: int
 
+    def write(self, path: Path) -> Path:
+        """Write the page that shows it to a file, whose path it gives back."""
+        with path.open("w", encoding="utf-8") as out:
+            page.write(self.document, self.packed, out.write)
+        return path
+
 
 def corpus(tasks: int = 10_000, megabytes: float = 100, failed: int = 40, seed: int = 17) -> Corpus:
     """Make a report of so many tasks, with so much output in all, `failed` of them failed."""
@@ -317,9 +323,7 @@ def main() -> None:
             made = real(Path(folder), what[0], what[1])
     else:
         made = corpus(int(what[0]), float(what[1])) if what else corpus()
-    with path.open("w", encoding="utf-8") as file:
-        page.write(made.document, made.packed, file.write)
-    print(f"{path}: {path.stat().st_size:,} bytes for {made.characters:,} characters of logs")
+    print(f"{path}: {made.write(path).stat().st_size:,} bytes for {made.characters:,} characters of logs")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipe.render import page as render_page
 from test.conftest_tools import BROWSER_ARGUMENTS, browser
 from test.demo import AGAIN, parallel, report
 from test.page_corpus import real
@@ -34,8 +33,7 @@ def logs(chromium: Browser, folder: Path) -> None:
     """Take the pictures of the page with all logs: the answer with the failed tasks, and the timeline."""
     path = folder / "report.html"
     made = real(folder / "clone", "21.6.11-orders", "03")
-    with path.open("w") as file:
-        render_page.write(made.document, made.packed, file.write)
+    made.write(path)
     page = chromium.new_page(viewport={"width": 1240, "height": 900}, device_scale_factor=2)
     page.goto(path.as_uri())
     page.locator("#timeline").wait_for()

@@ -48,10 +48,7 @@ def made() -> Corpus:
 @pytest.fixture(scope="module")
 def file(made: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write its page."""
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    with path.open("w", encoding="utf-8") as out:
-        render_page.write(made.document, made.packed, out.write)
-    return path
+    return made.write(tmp_path_factory.mktemp("page") / "report.html")
 
 
 @pytest.fixture
@@ -208,9 +205,7 @@ def test_tasks_can_be_filtered(visit: Open) -> None:
 def test_ten_thousand_tasks_are_not_ten_thousand_rows(visit: Open, tmp_path: Path) -> None:
     """Only what is seen is in the page; scrolling and the keys reach the last task."""
     big = corpus(3_000, 1, failed=120)
-    path = tmp_path / "big.html"
-    with path.open("w", encoding="utf-8") as out:
-        render_page.write(big.document, big.packed, out.write)
+    path = big.write(tmp_path / "big.html")
     page = visit(path=path)
     assert page.locator("article.card").count() == 50
     expect(page.get_by_text("70 more failed tasks")).to_be_visible()
@@ -260,9 +255,7 @@ def test_the_timeline(visit: Open) -> None:
 def test_jumps(visit: Open, tmp_path: Path, width: int) -> None:
     """Links in the bar, also by keyboard, lead to the parts of a long overview, below the bar; back leads back."""
     big = corpus(1_000, 1, failed=40)
-    path = tmp_path / "big.html"
-    with path.open("w", encoding="utf-8") as out:
-        render_page.write(big.document, big.packed, out.write)
+    path = big.write(tmp_path / "big.html")
     page = visit(path=path, viewport={"width": width, "height": 800})
     jumps = page.get_by_role("navigation", name="On this page").get_by_role("link")
     assert jumps.all_inner_texts() == ["Failed", "Timeline", "Tasks"]
@@ -676,9 +669,7 @@ def test_a_log_is_a_file(visit: Open, tmp_path: Path, task: str, name: str) -> N
 def test_back_in_the_overview(visit: Open, tmp_path: Path) -> None:
     """Who comes back from a log is where it was opened, in the list of failed tasks or far down in the table."""
     big = corpus(1_000, 1, failed=40)
-    path = tmp_path / "big.html"
-    with path.open("w", encoding="utf-8") as out:
-        render_page.write(big.document, big.packed, out.write)
+    path = big.write(tmp_path / "big.html")
     page = visit(path=path)
     card = page.locator("article.card h3 a").nth(30)
     card.focus()
