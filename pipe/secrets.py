@@ -1,7 +1,7 @@
 """Secrets taken out of text that is published: our own credentials, and the shapes that tokens are known by.
 
-Works on plain text (`pipe.terminal.plain`). A shape is looked for only where its literal beginning occurs, which keeps
-this near the speed of `in`. Shapes: the issuers' own documents; the test holds them to the plugins of detect-secrets.
+Works on plain text (`pipe.terminal.plain`). A shape is looked for only where what it must hold occurs, which most texts
+lack. Shapes: the issuers' own documents; the test holds them to the plugins of detect-secrets.
 """
 
 from __future__ import annotations
@@ -21,29 +21,50 @@ _PIECE = 1 << 18  # characters that are looked through at once, and the rest of 
 _SHORTEST_KNOWN = 6  # a shorter credential would be found in ordinary words
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-=")
 
-# A literal that must occur and the shape, which begins with a literal; group 1, if any, is the secret.
+# What a shape must hold, by the rarest of its letters, which a search is fastest for; and the shapes that hold it, each
+# of which begins with a literal. Group 1 of a shape, if any, is the secret.
 _SHAPES = (
-    (b"AT", r"AT(?:ATT|CTT)[\w=+/-]{20,}|ATBB[A-Za-z0-9]{20,}"),
-    (b"BBDC-", r"BBDC-[A-Za-z0-9+/=_-]{20,}"),
-    (b"gh", r"gh[pousr]_[A-Za-z0-9_]{36,}"),
-    (b"github_pat_", r"github_pat_\w{22,}"),
-    (b"gl", r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-[\w-]{20,}"),
-    (b"GR1348941", r"GR1348941[\w-]{20,}"),
-    (b"npm_", r"npm_[A-Za-z0-9]{36}(?!\w)"),
-    (b"A", r"A(?:KIA|SIA|BIA|CCA|3T[A-Z0-9])[A-Z0-9]{16}(?![A-Za-z0-9/+=_])"),
-    (b"xox", r"xox[a-z]-[\w-]{10,}"),
-    (b"xapp-", r"xapp-\d-[\w-]{10,}"),
-    (b"hooks.slack.com/", r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/+-]{20,})"),
-    (b"eyJ", r"eyJ(?<!\weyJ)[\w=-]{10,}\.[\w=-]{4,}(?:\.[\w.+/=-]*)?"),
-    (b"AIza", r"AIza[\w-]{35}"),
-    (b"sk_", r"sk_(?:live|test)_[A-Za-z0-9]{16,}"),
-    (b"rk_", r"rk_(?:live|test)_[A-Za-z0-9]{16,}"),
-    (b"sk-", r"sk-(?<![\w-]sk-)(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{24,}"),
-    (b"pypi-AgE", r"pypi-AgE[\w-]{50,}"),
-    (b"SG.", r"SG\.[\w-]{16,32}\.[\w-]{32,64}"),
-    (b"AccessKey=", r"AccessKey=([A-Za-z0-9+/=]{40,})"),
-    (b"AccountKey=", r"AccountKey=([A-Za-z0-9+/=]{40,})"),
-    (b"_auth", r"_auth(?<![A-Za-z0-9_]_auth)(?:Token)?[ \t]*=[ \t]*\"?(?!\$|\[secret )([^\s\"]{8,})"),
+    (
+        rb"A(?:T(?:ATT|CTT|BB)|[KSB]IA|CCA|3T|Iza|(?:ccess|ccount)Key=|gE(?<=pypi-AgE))",
+        (
+            r"AT(?:ATT|CTT)[\w=+/-]{20,}|ATBB[A-Za-z0-9]{20,}",
+            r"A(?:KIA|SIA|BIA|CCA|3T[A-Z0-9])[A-Z0-9]{16}(?![A-Za-z0-9/+=_])",
+            r"AIza[\w-]{35}",
+            r"Acc(?:ess|ount)Key=([A-Za-z0-9+/=]{40,})",
+            r"pypi-AgE[\w-]{50,}",
+        ),
+    ),
+    (rb"BBDC-", (r"BBDC-[A-Za-z0-9+/=_-]{20,}",)),
+    (
+        rb"g(?:h[pousr]_|ithub_pat_|l(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-)",
+        (
+            r"gh[pousr]_[A-Za-z0-9_]{36,}",
+            r"github_pat_\w{22,}",
+            r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-[\w-]{20,}",
+        ),
+    ),
+    (
+        rb"G(?:\.(?<=SG\.)[\w-]{16}|R1348941)",
+        (r"SG\.[\w-]{16,32}\.[\w-]{32,64}", r"GR1348941[\w-]{20,}"),
+    ),
+    (rb"J(?<=eyJ)[\w=-]{10}", (r"eyJ(?<!\weyJ)[\w=-]{10,}\.[\w=-]{4,}(?:\.[\w.+/=-]*)?",)),
+    (
+        rb"k(?:_(?:live|test)_(?<=[sr]k_.{5})|-(?<=sk-)(?<![\w-]sk-)|\.com/(?<=hooks\.slack\.com/))",
+        (
+            r"sk_(?:live|test)_[A-Za-z0-9]{16,}",
+            r"rk_(?:live|test)_[A-Za-z0-9]{16,}",
+            r"sk-(?<![\w-]sk-)(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{24,}",
+            r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/+-]{20,})",
+        ),
+    ),
+    (rb"x(?:ox[a-z]-|app-\d)", (r"xox[a-z]-[\w-]{10,}", r"xapp-\d-[\w-]{10,}")),
+    (
+        rb"_(?:auth|(?<=npm_))",
+        (
+            r"npm_[A-Za-z0-9]{36}(?!\w)",
+            r"_auth(?<![A-Za-z0-9_]_auth)(?:Token)?[ \t]*=[ \t]*\"?(?!\$|\[secret )([^\s\"]{8,})",
+        ),
+    ),
 )
 _PEM = (
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
@@ -57,7 +78,15 @@ _ASSIGNED = (
     r"(?P<rest>[a-z0-9_]{0,40})\\?[\"'\]]{0,2}(?P<sign>[ \t]*(?:=>|:=|[=:](?![=:]))[ \t]*)"
     r"(?:\\?[\"'`](?P<quoted>[^\s\"'`\\]{8,})|(?P<bare>[^\s\"'`,;&|<>(){}]{8,}))"
 )
-# The words that tell a secret, each below a part of it that most texts lack.
+# The words that tell a secret, by the rarest letter of each.
+_TELLING = (
+    rb"k(?:en(?<=token)|ey(?<=api[_-]key)|ey(?<=apikey)|ey(?<=private_key)|ey(?<=privatekey))",
+    rb"c(?:ret(?<=secret)|redential)",
+    rb"w(?:s(?<=aws)|(?<=passw))",
+    rb"bearer",
+    rb"z(?<=authoriz)",
+)
+# Those of names, each below a part of it.
 _KEYWORDS = {
     "token": ("token",),
     "secret": ("secret",),
@@ -90,6 +119,11 @@ def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
+@cache
+def _sign(pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(pattern)
+
+
 class Masker:
     """Replaces secrets by `[secret removed]`. `known`: our own credentials, masked whatever their shape."""
 
@@ -119,9 +153,11 @@ class Masker:
 
     def _shapes(self, text: str) -> str:
         """Mask what has the shape of a token."""
-        raw = text.encode(errors="replace")  # one byte a letter: the fastest to look through
-        for literal, shape in _SHAPES:
-            if literal in raw:
+        raw = text.encode(errors="replace")  # bytes are the fastest to look through
+        for sign, shapes in _SHAPES:
+            if not _sign(sign).search(raw):
+                continue
+            for shape in shapes:
                 text = self._replace(text, [found.span(found.re.groups) for found in _regex(shape).finditer(text)])
         return text
 
@@ -130,6 +166,9 @@ class Masker:
         if "://" in text and "@" in text:
             found = [each.span(2 if each[2] else 3) for each in _regex(_URL).finditer(text)]
             text = self._replace(text, found)
+        raw = text.encode(errors="replace").lower()
+        if not any(_sign(sign).search(raw) for sign in _TELLING):
+            return text
         lower = text.replace("\u0130", "I").lower()  # the one letter whose lower case is longer
         spans: list[tuple[int, int]] = []
         for literal, pattern in (("authorization", _HEADER), ("bearer", _BEARER)):

@@ -54,6 +54,10 @@ TOKENS = {
     "pypi": f"pypi-AgEIcHlwaS5vcmc{MIXED}{MIXED}",
     "sendgrid": f"SG.{MIXED[:22]}.{MIXED}abc",
     "jwt": JWT,
+    "bitbucket-data-center": f"BBDC-{MIXED}",
+    "gitlab-runner": f"GR1348941{MIXED[:20]}",
+    "slack-app": f"xapp-1-{MIXED}",
+    "aws-other": "A3TX" + "IOSFODNN7EXAMPLE",
 }
 
 
