@@ -19,6 +19,9 @@ _CONTROL = re.compile(
 )
 # What moves the cursor or erases: the only sequences that change which text stays.
 _MOVE = re.compile(r"\r|\x08|(?:\x1b\[|\x9b)([0-9;]*)([A-HJKf])|\x1b(c)")
+# Of those, what moves it to another line; and colours and styles (SGR).
+_JUMP = re.compile(r"(?:\x1b\[|\x9b)[0-9;]*[ABEFHJf]|\x1bc")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _LONGEST_COLUMN = 10_000  # further right nothing is placed, so that a few codes cannot ask for gigabytes
 _LONGEST_REDRAWN = 1_000  # entering a row costs its length, each time: a progress line is never this long
 
@@ -33,6 +36,9 @@ def plain(text: str) -> str:
 
     A lone `\r` and the cursor codes overwrite, as progress bars mean it; clearing the whole screen keeps its text.
     """
+    words = _COLOUR.sub("", text) if "\x1b" in text else text
+    if _is_plain(words):
+        return words
     screen: _Screen | None = None
     rows: list[str] = []
     for line in text.split("\n"):
@@ -56,19 +62,16 @@ def coloured(text: str) -> tuple[str, str]:
     """
     shown = text.replace("\r\n", "\n") if "\r" in text else text
     words = _COLOUR.sub("", shown) if "\x1b" in shown else shown
-    if words.replace("\n", " ").replace("\t", " ").isprintable():
+    if _is_plain(words):
         return shown, words
-    if _JUMP.search(words):
+    lines, bare = shown.split("\n"), words.split("\n")  # as many: no code of a colour holds a line end
+    odd = [number for number, line in enumerate(bare) if not line.isprintable()]
+    if any(_JUMP.search(bare[number]) for number in odd):
         words = plain(text)
         return words, words
-    pairs = zip(shown.split("\n"), words.split("\n"), strict=True)  # no code of a colour holds a line end
-    lines = [(line, bare) if bare.isprintable() else _coloured_line(line.rstrip("\r")) for line, bare in pairs]
-    return "\n".join(line for line, _ in lines), "\n".join(line for _, line in lines)
-
-
-# Colours and styles (SGR), and what moves the cursor to another line.
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-_JUMP = re.compile(r"(?:\x1b\[|\x9b)[0-9;]*[ABEFHJf]|\x1bc")
+    for number in odd:
+        lines[number], bare[number] = _coloured_line(lines[number].rstrip("\r"))
+    return "\n".join(lines), "\n".join(bare)
 
 
 def _coloured_line(line: str) -> tuple[str, str]:
@@ -82,6 +85,10 @@ def _coloured_line(line: str) -> tuple[str, str]:
     codes = _COLOUR.findall(line)
     shown = first + "".join(code + part for code, part in zip(codes, parts, strict=True))
     return shown, first + "".join(parts)
+
+
+def _is_plain(text: str) -> bool:
+    return text.replace("\n", " ").replace("\t", " ").isprintable()
 
 
 def _clean(text: str) -> str:
