@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pipe import problems
-from pipe.model import Log, Severity
+from pipe.model import Kept, Log, Severity
 from pipe.redact import without_clone_dir
 from pipe.secrets import Masker
 from pipe.terminal import coloured
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # More than this many characters of outputs are not looked at: no page could show them, and the time is bounded.
 _MOST = 512 << 20
-# Of tasks that passed so many problems are read: a report takes a thousand, and those of failed tasks come first.
-_PASSING = 1_500
+# So many problems are read of tasks that failed, and of those that passed: a report takes a thousand, the former first.
+_WANTED = {True: 10_000, False: 1_500}
 # Who is told of a place: no tool that is known, or the runtime that ended for it.
 _UNHANDLED = ("", "node", "python")
 _HEAD = 4_000  # characters in which Nx's echo of the command is looked for
@@ -42,27 +42,31 @@ class Logs:
         self._masker = Masker(known)
         self._clone_dir = clone_dir
         self._room = _MOST
-        self._wanted = _PASSING
+        self._wanted = dict(_WANTED)
 
     @property
     def count(self) -> int:
         """How many secrets were replaced."""
         return self._masker.count
 
-    def keep(self, text: str, failed: bool) -> Log | None:  # noqa: FBT001 - it is handed on as a function
-        """Keep a task's output as printed; None where there is nothing in it, or no room any more."""
+    def keep(self, text: str, failed: bool) -> Kept:  # noqa: FBT001 - it is handed on as a function
+        """Keep a task's output as printed; there is no log where there is nothing in it, or no room any more."""
         self._room -= len(text)
         if self._room < 0 or not text.strip():
-            return None
+            return Kept(text, None)
         shown, words = coloured(text)
         masked = self._masker.mask(words)
         if masked != words:
             # Colours may stand within a secret: a line that holds one is shown without them.
             pairs = zip(shown.split("\n"), words.split("\n"), masked.split("\n"), strict=True)
             shown = "\n".join(clean if clean != before else line for line, before, clean in pairs)
-        found, more = self._problems(masked, failed=failed) if failed or self._wanted > 0 else ((), 0)
+        unread = self._wanted[failed] <= 0
+        found, more = ((), 0) if unread else self._problems(masked, failed=failed)
+        self._wanted[failed] -= len(found)
         shown = without_clone_dir(shown, self._clone_dir).rstrip("\n")
-        return Log(self._packer.add(shown, failed=failed), len(shown), shown.count("\n") + 1, found, more)
+        number = self._packer.add(shown, failed=failed)
+        log = Log(number, len(shown), shown.count("\n") + 1, found, more, unread)
+        return Kept(without_clone_dir(masked, self._clone_dir), log)
 
     def packed(self, runs: Iterable[Run]) -> Packed:
         """The logs that tasks of these runs have; where two sources tell of a task it has but one of its two."""
@@ -74,7 +78,6 @@ class Logs:
         if not failed:
             # A place that some program prints is just a place there, and an exception is one that was handled.
             found = tuple(one for one in found if one.tool not in _UNHANDLED or one.severity is Severity.WARNING)
-            self._wanted -= len(found)
         return tuple(one._replace(message=without_clone_dir(one.message, self._clone_dir)) for one in found), more
 
 

@@ -95,7 +95,8 @@ class Problem(NamedTuple):
 class Log(NamedTuple):
     """A task's output as it was kept: its number among the logs, its size, and what tools found by it.
 
-    `more_problems` is how many more they found.
+    `more_problems` is how many more they found; `unread` that it was not looked through for problems, as there were
+    enough.
     """
 
     id: int
@@ -103,6 +104,14 @@ class Log(NamedTuple):
     lines: int
     problems: tuple[Problem, ...] = ()
     more_problems: int = 0
+    unread: bool = False
+
+
+class Kept(NamedTuple):
+    """A task's output as it was handed on to be kept: as it may be published, and its log, where it has one."""
+
+    text: str
+    log: Log | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,8 @@ class Task:
     `target` is the target's name where a source tells it: it may hold a colon, so the id alone does not. `code` is the
     exit code where a record holds it. `cache` is None where no source says, `cacheable` whether Nx may cache the task,
     `continuous` that it serves others and does not end by itself.
-    `output` is the terminal output as printed (ANSI codes and all) of a task that failed, None where no source has it;
+    `output` is the terminal output (as printed, ANSI codes and all, or as kept) of a task that failed, None where no
+    source has it;
     `log` what was kept of any task's. `flaky` is Nx's own word. `dependencies` are the ids of the tasks of this run
     that had to end before this one began, None where that is not recorded; `root` is the project's folder, from the
     workspace's.

@@ -619,6 +619,7 @@ def _annotated(
         return Outcome("Annotations", Result.FAILED, str(error))
     parts = [f"{len(made.annotations):,}"]
     parts += [f"{made.left_out:,} more there was no room for"] if made.left_out else []
+    parts += [f"{count(made.unread, 'log')} not looked through for more"] if made.unread else []
     parts += [f"{count(old, 'old one')} deleted"] if old else []
     return Outcome("Annotations", Result.WRITTEN, ", ".join(parts)) if made.annotations or old else None
 

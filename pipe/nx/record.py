@@ -19,17 +19,16 @@ from pipe.nx.values import moment, target, text, whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pipe.model import Log
+    from pipe.model import Kept
 
     # Keeps an output, of a task that failed or not.
-    Keep = Callable[[str, bool], Log | None]
+    Keep = Callable[[str, bool], Kept]
 
     # A line of a file; of a long one its head, how many bytes are left out, and its tail.
     Line = tuple[bytes, int, bytes]
 
 MAJOR = 1
 _UUID_LIMIT = 64  # characters; a UUID in braces has 38
-_WHOLE = 1 << 30  # more than any output has
 _SHORT_OUTPUT = 4 << 10  # characters of an output where there is no room for more
 _OUTPUT_FIELD = b',"output":"'
 _STATUS = {
@@ -104,8 +103,8 @@ def header(line: Line, source: str) -> Header:
 def read(start: Header, lines: Iterable[Line], room: int, keep: Keep | None = None) -> tuple[Run, str | None]:
     """Read the lines after the first: the run, and what is wrong with the file where something is.
 
-    Failed tasks keep their output, whole ones of `room` characters together, of each after that the ends. Every output
-    goes to `keep`.
+    Every output goes to `keep`. Failed tasks have theirs as it was kept, whole ones of `room` characters together, of
+    each after that the ends.
 
     Never raises for what they hold: a line that makes no sense is counted and left out. A record that is not whole is
     `cut`: what it does not show may have failed, so its state is FAILED or IN_PROGRESS.
@@ -159,6 +158,9 @@ def _task(content: Mapping[str, Any], room: int, keep: Keep | None) -> Task | No
     if status is TaskStatus.SUCCESS and code:
         status = TaskStatus.FAILURE
     failed = status is TaskStatus.FAILURE
+    missing = whole(content.get("leftOut")) or 0
+    output = _output(text(content.get("output")), missing)
+    kept = keep(output, failed) if keep and output else None
     dependencies = content.get("dependencies")
     return Task(
         id=name,
@@ -169,8 +171,8 @@ def _task(content: Mapping[str, Any], room: int, keep: Keep | None) -> Task | No
         start=moment(content.get("start")),
         end=moment(content.get("end")),
         hash=text(content.get("hash")),
-        output=_output(content, room) if failed else None,
-        log=keep(output, failed) if keep and (output := _output(content, _WHOLE)) else None,
+        output=_within(kept.text if kept else output, room, missing) if failed and output else None,
+        log=kept.log if kept else None,
         cacheable=value if isinstance(value := content.get("cacheable"), bool) else None,
         continuous=content.get("continuous") is True,
         dependencies=tuple(filter(text, dependencies)) if isinstance(dependencies, list) else None,
@@ -178,19 +180,24 @@ def _task(content: Mapping[str, Any], room: int, keep: Keep | None) -> Task | No
     )
 
 
-def _output(content: Mapping[str, Any], room: int) -> str | None:
-    """The output, with a line where characters are missing: of a long one, and once too many are held."""
-    output, missing = text(content.get("output")), whole(content.get("leftOut")) or 0
-    if output is None:
-        return None
-    head = len(output) // 4 if missing > 0 else len(output)  # the recorder keeps a quarter from the beginning
-    tail = len(output) - head
-    if len(output) > max(room, _SHORT_OUTPUT):
-        head, tail = _SHORT_OUTPUT // 4, _SHORT_OUTPUT * 3 // 4
-        missing = max(missing, 0) + len(output) - _SHORT_OUTPUT
-    if missing <= 0:
+def _output(output: str | None, missing: int) -> str | None:
+    """The output, with a line where the recorder left characters out: it keeps a quarter from the beginning."""
+    if not output or missing <= 0:
         return output
-    return f"{output[:head]}\n… {missing:,} characters left out …\n{output[len(output) - tail :]}"
+    head = len(output) // 4
+    return output[:head] + _gap(missing) + output[head:]
+
+
+def _within(output: str, room: int, missing: int) -> str:
+    """The output, of a long one the ends once too many are held; `missing` characters of it already are."""
+    if len(output) <= max(room, _SHORT_OUTPUT):
+        return output
+    left_out = len(output) - _SHORT_OUTPUT + (missing - len(_gap(missing)) if missing > 0 else 0)
+    return output[: _SHORT_OUTPUT // 4] + _gap(left_out) + output[-_SHORT_OUTPUT * 3 // 4 :]
+
+
+def _gap(missing: int) -> str:
+    return f"\n… {missing:,} characters left out …\n"
 
 
 def _torn(head: bytes, left_out: int, tail: bytes) -> Mapping[str, Any] | None:

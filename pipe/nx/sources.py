@@ -275,7 +275,7 @@ class Search:
             if keep or failed:
                 output = self._output(task, directories, _OUTPUT_LIMIT)
             if output and keep:
-                log = keep(output, failed)
+                log = keep(output, failed).log
             if output and failed:
                 output = output if held < _OUTPUTS_LIMIT else _ends(output)
                 held += len(output)

@@ -30,11 +30,15 @@ class Locate(Protocol):
 
 
 class Made(NamedTuple):
-    """Annotations, the worst first; how many problems there was no room for, and how many are in no file of ours."""
+    """Annotations, the worst first; how many problems there was no room for, and how many are in no file of ours.
+
+    `unread` is how many logs were not looked through, as there were enough problems without them.
+    """
 
     annotations: tuple[Annotation, ...]
     left_out: int
     outside: int
+    unread: int = 0
 
 
 class _Place(NamedTuple):
@@ -75,10 +79,13 @@ def annotate(
     """
     noted: dict[_Place, dict[int, _Noted]] = {}
     outside: set[tuple[str, int | None, str]] = set()
-    more = 0
+    more = unread = 0
     for task in tasks:
-        more += task.log.more_problems if task.log else 0
-        for problem in task.log.problems if task.log else ():
+        if task.log is None:
+            continue
+        more += task.log.more_problems
+        unread += task.log.unread
+        for problem in task.log.problems:
             path = locate(problem.path, task.root, problem.line)
             if path is None:
                 outside.add((problem.path, problem.line, problem.message))
@@ -94,7 +101,7 @@ def annotate(
         _annotation(_Place(path, line, said), column, one, key, link)
         for _, path, line, column, said, one in found[:MOST]
     )
-    return Made(made, len(found) - len(made) + more, len(outside))
+    return Made(made, len(found) - len(made) + more, len(outside), unread)
 
 
 def _place(path: str, problem: Problem) -> _Place:

@@ -146,6 +146,12 @@ def test_what_there_was_no_room_for_is_counted(step: Step) -> None:
     assert "Annotations written: 1,000, 80" in ran.log
 
 
+def test_logs_that_are_not_looked_through_are_counted(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are far more problems than a report takes, the log says how many logs it did not look through."""
+    monkeypatch.setattr("pipe.logs._WANTED", {True: 3, False: 1})
+    assert re.search(r"Annotations written: \d+, [2-9] logs not looked through for more\n", orders(step).log)
+
+
 def test_an_absolute_path_is_what_it_says(step: Step) -> None:
     """A path printed in full is not taken for one of the project with the same end, nor are Nx's own words for one."""
     orders(step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +127,12 @@ def test_at_most_a_thousand() -> None:
     assert (len(made.annotations), made.left_out) == (1000, 300)
     assert [one.summary for one in made.annotations] == ["e"] * 300 + ["w"] * 700
     assert len({one.id for one in made.annotations}) == 1000
+
+
+def test_logs_that_were_not_looked_through() -> None:
+    """How many logs were not looked through for problems is counted, as the rest is not all there is then."""
+    made = make(task(problem()), replace(task(), log=Log(1, 10, 1, unread=True)), Task("a:b", TaskStatus.SUCCESS))
+    assert (len(made.annotations), made.left_out, made.unread) == (1, 0, 1)
 
 
 def test_long_and_empty_messages() -> None:

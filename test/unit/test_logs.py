@@ -19,7 +19,7 @@ TRACEBACK = (
 def keep(text: str, *, failed: bool = False) -> tuple[Log | None, str | None]:
     """Keep an output as of a task in a step with one credential: what is told of it, and what is packed."""
     logs = Logs(Packer(), [TOKEN], CLONE)
-    log = logs.keep(text, failed)
+    log = logs.keep(text, failed).log
     run = Run(RunStatus.SUCCEEDED, tasks=(Task("a:test", TaskStatus.SUCCESS, log=log),))
     return log, read(logs.packed([run]), log.id) if log else None
 
@@ -38,6 +38,24 @@ def test_problems_of_failed_and_passing_tasks(text: str, failed: int, passed: in
     """What a tool complains of counts, an exception of a task that passed was handled, and a place is just a place."""
     logs = [keep(text, failed=bad)[0] for bad in (True, False)]
     assert [len(log.problems) for log in logs if log] == [failed, passed]
+
+
+@pytest.mark.parametrize(("failed", "enough"), [(True, 10_000), (False, 1_500)])
+def test_enough_problems(failed: bool, enough: int) -> None:  # noqa: FBT001 - a parameter of pytest's
+    """Once there are far more problems than a report takes, further logs are kept and not looked through for more."""
+    logs = Logs(Packer(), [], CLONE)
+    text = "".join(f"src/a.ts({line},1): error TS2322: No.\n" for line in range(1, 501))
+    kept = [logs.keep(text, failed).log for _ in range(enough // 500 + 1)]
+    assert [(len(log.problems), log.unread) for log in kept if log] == [(500, False)] * (enough // 500) + [(0, True)]
+    other = logs.keep(text, not failed).log
+    assert other
+    assert (len(other.problems), other.unread) == (500, False)
+
+
+def test_what_may_be_published() -> None:
+    """Beside its log an output is given back as plain text, without secrets and the clone directory."""
+    logs = Logs(Packer(), [TOKEN], CLONE)
+    assert logs.keep(f"\x1b[31m{CLONE}/a.ts\x1b[39m {TOKEN}\r\n", True).text == "a.ts [secret removed]\n"  # noqa: FBT003
 
 
 @pytest.mark.parametrize("shown", [TOKEN, "".join(f"\x1b[3{at % 8}m{letter}" for at, letter in enumerate(TOKEN))])

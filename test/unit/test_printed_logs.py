@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipe.model import Kept as KeptOutput
 from pipe.model import Log, Run, TaskStatus
 from pipe.nx import printed
 from pipe.nx.printed import outputs, streams
@@ -27,10 +28,11 @@ class Kept:
     def __init__(self) -> None:
         self.texts: list[tuple[str, bool]] = []
 
-    def keep(self, text: str, failed: bool) -> Log | None:  # noqa: FBT001 - as the type has it
+    def keep(self, text: str, failed: bool) -> KeptOutput:  # noqa: FBT001 - as the type has it
         """Take a text."""
         self.texts.append((text, failed))
-        return Log(len(self.texts) - 1, len(text), text.count("\n") + 1) if text.strip() else None
+        log = Log(len(self.texts) - 1, len(text), text.count("\n") + 1)
+        return KeptOutput(text, log if text.strip() else None)
 
 
 def read(data: bytes) -> tuple[list[Run], Kept]:

@@ -201,6 +201,8 @@ def test_characters_left_out() -> None:
     """Where the recorder left characters out, a line says how many, at their place."""
     (one,) = read(task(output="12345678", leftOut=1_000))[0].tasks
     assert one.output == "12\n… 1,000 characters left out …\n345678"
+    (one,) = read(task(output="a" * 10_000, leftOut=1_000), room=0)[0].tasks
+    assert one.output == "a" * 1_024 + "\n… 6,904 characters left out …\n" + "a" * 3_072
 
 
 def test_a_line_too_long() -> None:

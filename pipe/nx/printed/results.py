@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipe.nx.printed.log import Log
     from pipe.nx.printed.scan import Mark
 
-    Keep = Callable[[str, bool], model.Log | None]
+    Keep = Callable[[str, bool], model.Kept]
 
 
 def results(
@@ -55,7 +55,7 @@ def results(
 
 def _with_logs(run: Run, outputs: Outputs, keep: Keep) -> Run:
     """The run whose tasks with an output among these have their log."""
-    logs = {name: keep(text, False) for name, text in outputs.every()}  # noqa: FBT003 - as the type has it
+    logs = {name: keep(text, False).log for name, text in outputs.every()}  # noqa: FBT003 - as the type has it
     tasks = (replace(task, log=logs[task.id]) if task.id in logs else task for task in run.tasks)
     return replace(run, tasks=tuple(tasks)) if logs else run
 
@@ -65,7 +65,7 @@ def _with_output(task: Task, outputs: Outputs, room: Room, keep: Keep | None) ->
     output = text = outputs.of(task.id, room)
     if keep is not None and outputs.size(task.id) > room.each:
         text = max(outputs.of(task.id, room.whole()) or "", output or "", key=len)
-    log = keep(text, True) if keep is not None and text else None  # noqa: FBT003 - as the type has it
+    log = keep(text, True).log if keep is not None and text else None  # noqa: FBT003 - as the type has it
     return replace(task, output=output, log=log)
 
 
