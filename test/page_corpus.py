@@ -32,6 +32,7 @@ from pipe.render import page
 from pipe.render.comment import Frame
 from pipe.render.document import document
 from pipe.settings import Settings
+from pipe.telling import Telling
 from pipe.terminal import coloured, strip_escapes
 from test.workspaces import COMMIT, exit_code, lay_out
 
@@ -303,6 +304,7 @@ def _told(
     failed = status == "failure"
     plain = strip_escapes(text or "")
     telling = [line for line in plain.split("\n") if "rror" in line or "xpected" in line or "<" in line][:8]
+    reason = next(iter(Telling("\n".join(telling)).excerpt(1).lines), None)
     number = None if text is None else packer.add(text, failed=failed)
     start, end = ((START + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ") for at in seconds or (0, 0))
     log = None if text is None else {"id": number, "characters": len(text), "lines": text.count("\n") + 1}
@@ -311,7 +313,8 @@ def _told(
         "cache": None if status == "not-run" else "miss", "cacheable": True, "code": None,
         "start": start if seconds else None, "end": end if seconds else None, "hash": "12345", "flaky": False,
         "retried": False, "compared": None, "critical": False, "dependencies": None, "root": None,
-        "log": log, "telling": telling if failed else [], "problems": [], "moreProblems": 0, **more,
+        "log": log, "reason": reason if failed else None, "telling": telling if failed else [],
+        "problems": [], "moreProblems": 0, **more,
     }  # fmt: skip
 
 

@@ -138,10 +138,12 @@ def _tasks(
     room, left = _TOLD, _ALL_PROBLEMS
     for place, run in enumerate(runs):
         for task in run.tasks:
-            lines: list[str] = []
+            lines, reason = [], None
             if task.status is TaskStatus.FAILURE and task.output and room:
                 room -= 1
-                lines = list(telling(task.output).excerpt(_TELLING).lines)
+                told = telling(task.output)
+                lines = list(told.excerpt(_TELLING).lines)
+                reason = next(iter(told.excerpt(1).lines), None)
             problems = task.log.problems if task.log else ()
             shown = problems[: min(_PROBLEMS, left)]
             left -= len(shown)
@@ -168,6 +170,7 @@ def _tasks(
                     if task.log
                     else None
                 ),
+                "reason": reason,
                 "telling": lines,
                 "problems": [_problem(one, task.root, locate) for one in shown],
                 "moreProblems": len(problems) - len(shown),

@@ -173,6 +173,7 @@ def test_everything_is_in_it() -> None:
                 "dependencies": [],
                 "root": None,
                 "log": None,
+                "reason": None,
                 "telling": [],
                 "problems": [],
                 "moreProblems": 0,
@@ -196,6 +197,7 @@ def test_everything_is_in_it() -> None:
                 "dependencies": ["lib:build"],
                 "root": "packages/cart",
                 "log": {"id": 5, "characters": 1200, "lines": 40},
+                "reason": "src/a.ts(12): error TS2322: x",
                 "telling": ["src/a.ts(12): error TS2322: x"],
                 "problems": [
                     {
@@ -283,6 +285,15 @@ def test_flags_of_tasks() -> None:
     content = made(summary, insights(summary, compared=Baseline("main", "0c5d", frozenset({"a:test"}), complete=True)))
     marks = [(one["flaky"], one["retried"], one["compared"], one["critical"]) for one in content["tasks"]]
     assert marks == [(True, True, "fixed", True), (True, True, "fixed", False), (False, False, None, True)]
+
+
+def test_why() -> None:
+    """A failed task's reason is the one line that says why, its telling lines may begin with what it is of."""
+    output = "FAIL orders src/orders.spec.ts\n● Orders › finds\n\n  Expected: 2\n  Received: 1\n"
+    failed = task("a:test", 0, 1, status=TaskStatus.FAILURE, output=output)
+    (one,) = made(summarise([run(failed)], "1"))["tasks"]
+    assert one["reason"] == "Expected: 2 Received: 1"
+    assert one["telling"][0] == "FAIL orders src/orders.spec.ts"
 
 
 def test_only_links_that_are_vouched_for() -> None:

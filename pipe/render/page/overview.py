@@ -130,17 +130,10 @@ def _card(task: Json) -> dict[str, Any]:
         ],
         "log": bool(task.get("log")),
         "telling": telling,
-        "first": _reason(telling),
+        "reason": task.get("reason") or next(iter(telling), ""),
         "problems": [_problem(problem) for problem in problems[:_PROBLEMS]],
         "problems_more": max(0, len(problems) - _PROBLEMS) + (task.get("moreProblems") or 0),
     }
-
-
-def _reason(lines: Sequence[str]) -> str:
-    """Give the one line that stands for the others where they are not shown."""
-    from pipe.telling import Telling  # noqa: PLC0415 - not needed where nothing failed
-
-    return next(iter(Telling("\n".join(lines)).excerpt(1).lines), "")
 
 
 def _problem(problem: Json) -> dict[str, str]:
