@@ -44,10 +44,10 @@ _SHAPES = (
         ),
     ),
     (
-        rb"G(?:\.(?<=SG\.)[\w-]{16}|R1348941)",
+        rb"G(?:\.(?<=SG\.)|R1348941)",
         (r"SG\.[\w-]{16,32}\.[\w-]{32,64}", r"GR1348941[\w-]{20,}"),
     ),
-    (rb"J(?<=eyJ)[\w=-]{10}", (r"eyJ(?<!\weyJ)[\w=-]{10,}\.[\w=-]{4,}(?:\.[\w.+/=-]*)?",)),
+    (rb"J(?<=eyJ)[^\s.]{10}", (r"eyJ(?<!\weyJ)[\w=-]{10,}\.[\w=-]{4,}(?:\.[\w.+/=-]*)?",)),
     (
         rb"k(?:_(?:live|test)_(?<=[sr]k_.{5})|-(?<=sk-)(?<![\w-]sk-)|\.com/(?<=hooks\.slack\.com/))",
         (
@@ -85,6 +85,7 @@ _TELLING = (
     rb"w(?:s(?<=aws)|(?<=passw))",
     rb"bearer",
     rb"z(?<=authoriz)",
+    rb"\xe2\x84\xaa|\xc4\xb0",  # the letters beyond ASCII whose lower case is k and i
 )
 # Those of names, each below a part of it.
 _KEYWORDS = {

@@ -163,9 +163,19 @@ def _search(text: str, start: int, kept: _Kept) -> None:
 def _lines(text: str) -> list[str]:
     """Give the lines as the tool printed them, without what tests printed that it shows as such."""
     lines = _without_prefix(text.split("\n"))
+    if any(line.startswith(":") for line in lines):
+        _mend_places(lines)
     if any(word in text for word in ("stdout | ", "stderr | ", " console.")):
         lines = _without_prints(lines)
     return _without_passes(lines) if "= PASSES =" in text else lines
+
+
+def _mend_places(lines: list[str]) -> None:
+    """Put a file and its line together where Nx made two lines of what a tool had printed in pieces."""
+    for number in range(1, len(lines)):
+        line, before = lines[number], lines[number - 1]
+        if line.startswith(":") and regex(r":\d{1,7}:").match(line) and regex(r"\S.*\.\w{1,9}$").match(before[:WIDEST]):
+            lines[number - 1 : number + 1] = before + line, ""
 
 
 def _without_prints(lines: list[str]) -> list[str]:

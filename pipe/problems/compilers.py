@@ -92,8 +92,8 @@ def _frames(lines: Sequence[str]) -> Iterator[Found]:
         if plugin:
             rule, text[0] = plugin[1], text[0][plugin.end() :]
         end, pointed = _pointed(lines, number + 1)
-        if tool == "swc" and pointed:
-            row, column = pointed
+        if tool == "swc" and pointed and (row, column) not in pointed:
+            row, column = pointed[0]
         severity = Severity.WARNING if head[1] and head[1] in "⚠!" else Severity.ERROR
         message = message_of(*text)
         if message and row:
@@ -104,18 +104,18 @@ def _is_head(line: str) -> bool:
     return regex(_HEAD).match(line[:200]) is not None
 
 
-def _pointed(lines: Sequence[str], start: int) -> tuple[int, tuple[int, int] | None]:
-    """Give the end of an excerpt, and the line and column of the first mark under one of its lines."""
+def _pointed(lines: Sequence[str], start: int) -> tuple[int, list[tuple[int, int]]]:
+    """Give the end of an excerpt, and line and column of each mark under one of its lines."""
     row = None
-    pointed = None
+    pointed: list[tuple[int, int]] = []
     for number in range(start, min(start + 60, len(lines))):
         line = lines[number][:WIDEST]
         code = regex(r"\s{0,10}(\d{1,7}) ([|│]) ?").match(line)
         mark = regex(r"\s{0,10}[:·] (\s*)[\^┬─]").match(line)
         if code:
             row = int(code[1])
-        elif mark and row is not None and pointed is None:
-            pointed = row, len(mark[1]) + 1
+        elif mark and row is not None:
+            pointed.append((row, len(mark[1]) + 1))
         if regex(r"\s{0,10}(?:`-|╰─|─+╯)").match(line):
             return number + 1, pointed
         if not line.strip():

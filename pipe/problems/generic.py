@@ -28,6 +28,7 @@ _CODE = r"(?:([A-Z]{1,6}\d{1,5}(?:/[\w-]{1,60})*):?|([@a-z][\w@/-]{1,99}) :|:)\s
 _UNIX = r" ?\[(?:(?i:(error|warning))(?:/([@\w][\w@/.-]{0,99}))?|([A-Z]{1,4}\d{2,5}))\]$"
 _RULE = r"\s[\[(]([@a-z][\w@.]*[-/A-Z0-9][\w@/.-]{0,99})[\])]$"
 _CLASS = r"(?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Warning)\b"
+_FROM = r"\s*(?:required from|in instantiation of|recursively required)\b"  # where a template was asked for
 _NO_PROBLEM = frozenset(
     "note info information hint help suggestion notice debug style convention refactor".split()  # noqa: SIM905
 )
@@ -121,7 +122,7 @@ def _told(rest: str, level: str | None, *, sure: bool) -> tuple[Severity, str, s
     kind = regex(_CLASS).match(text)
     if level in _NO_PROBLEM and unix is not None and unix[3]:
         level = "warning"  # ShellCheck's, which fails by them
-    if level in _NO_PROBLEM or not (sure or level or code or kind or after["other"]):
+    if level in _NO_PROBLEM or regex(_FROM).match(text) or not (sure or level or code or kind or after["other"]):
         return None
     message = message_of(text)
     if not any(char.isalpha() for char in message):

@@ -232,7 +232,7 @@ def _biome(lines: Sequence[str]) -> Iterator[Found]:
             continue
         for end in range(number + 1, min(number + 4, len(lines))):
             told = regex(r"\s{1,4}([×!✖⚠]) (\S.*)$").match(lines[end][:WIDEST])
-            if told:
+            if told and "aborted due to parsing errors" not in told[2]:
                 where = int(head[2]) if head[2] else None, int(head[3]) if head[3] else None
                 severity = Severity.WARNING if told[1] in "!⚠" else Severity.ERROR
                 problem = Problem(head[1], *where, severity, message_of(told[2]), head[4], "biome")
@@ -290,11 +290,15 @@ def _command(lines: Sequence[str]) -> Iterator[Found]:
             continue
         fields = dict(each.partition("=")[::2] for each in found[2].split(","))
         row, column = fields.get("line", ""), fields.get("col") or fields.get("column") or ""
-        text = message_of(regex(r"\S+:\d+:\d+: ").sub("", unquote(found[3].partition("%0A")[0]), count=1))
+        title = fields.get("title")
+        named = regex(r"(?i)(ruff) \(([\w-]+)\)$").match(title or "")
+        text = message_of(regex(r"(?:\S+:)?\d+:\d+:? ").sub("", unquote(found[3].partition("%0A")[0]), count=1))
         if fields.get("file") and text and len(row + column) < 14:  # noqa: PLR2004 - no file is longer
-            where = int(row) if row.isdecimal() else None, int(column) if column.isdecimal() else None
+            line_number, at = ((int(each) or None) if each.isdecimal() else None for each in (row, column))
             severity = Severity.ERROR if found[1] == "error" else Severity.WARNING
-            problem = Problem(unquote(fields["file"]), *where, severity, text, fields.get("title"), "workflow command")
+            tool, rule = ("ruff", named[2]) if named else ("workflow command", title)
+            text = text.removeprefix(rule).lstrip(": ") if named and rule else text
+            problem = Problem(unquote(fields["file"]), line_number, at, severity, text, rule, tool)
             yield Found(number, number + 1, problem)
 
 

@@ -16,7 +16,9 @@ _WRAPPED = 6  # lines that one message of mypy takes at most
 _ITEM = 20_000  # lines of one failure that are looked at
 _SECTION = r"=+ (.*) =+$"
 _HEAD = r"_{2,} (.+?) _{2,}$"
-_CONCISE = r"(?!::)(.+?\.(?:pyi?|ipynb)):(\d{1,7}):(\d{1,7}): ([A-Z]+\d+|invalid-syntax|SyntaxError|E999):? (.+)$"
+_PLACED = r"(?!::)(.+?\.(?:pyi?|ipynb)):(\d{1,7}):(\d{1,7}): "
+_CONCISE = _PLACED + r"([A-Z]+\d+|invalid-syntax|SyntaxError|E999):? (.+)$"
+_NAMED = _PLACED + r"(?!(?:error|warning|note|info)\b)([a-z][a-z0-9]*(?:-[a-z0-9]+)*): (?!\d)(.+)$"
 _BRACKETED = (
     r"(.+?\.(?:pyi?|ipynb)):(\d{1,7}): \[([A-Z]{1,6}\d{1,5}|[a-z]+(?:-[a-z]+)+)"
     r"(?:\(([a-z][a-z0-9-]*)\), [^\]]*)?\] (.+)$"
@@ -60,7 +62,7 @@ def read_pytest(lines: Sequence[str]) -> Iterator[Found]:
             number, printed = _end_of_item(lines, number)
             place, words = _failure([each[:WIDEST] for each in lines[first + 1 : printed]])
             if place:
-                told.add(_plain_name(name))
+                told.add(_plain_name(name.removeprefix("[doctest] ")))
                 yield _found(first, number, "" if name == "conftest" else name, words, place)
         elif inside:  # the style `line`
             alone = regex(r"(.+?\.py):(\d{1,7}): (.+)$").match(line)
@@ -113,7 +115,7 @@ def _failure(body: Sequence[str]) -> tuple[_Place | None, str]:
         else:
             native = regex(r'  File "(.+)", line (\d{1,7}), in ').match(line)
             found = native or regex(r"(.+?):(\d{1,7})(?:: (\S.*)?)?$").match(line) if line[:1] != ">" else None
-            if found and (native or (not line.startswith(" ") and ".py" in found[1])):
+            if found and (native or (not line.startswith(" ") and ".py" in found[1] and ": " not in found[1])):
                 place = place if _is_foreign(found[1]) else _Place(found[1], int(found[2]))
                 words = "" if native else words
                 ending = found[3] or "" if not native else ""
@@ -212,8 +214,9 @@ def _ends_with_code(text: str) -> bool:
 
 
 def _continues(line: str) -> bool:
-    """Whether a line may be the rest of a wrapped message: no indentation, no place, no closing count."""
-    return bool(line.strip()) and line[0] != " " and not regex(r"\S+:\d|Found \d|Success").match(line[:WIDEST])
+    """Whether a line may be the rest of a wrapped message: no indentation, no place, no note, no closing count."""
+    other = r"\S+:\d|\S+: note: |Found \d|Success"
+    return bool(line.strip()) and line[0] != " " and not regex(other).match(line[:WIDEST])
 
 
 def read_ruff(lines: Sequence[str]) -> Iterator[Found]:
@@ -223,7 +226,7 @@ def read_ruff(lines: Sequence[str]) -> Iterator[Found]:
         text = line[:WIDEST]
         if ".py" not in text and ".ipynb" not in text:
             continue
-        found = regex(_CONCISE).match(text)
+        found = regex(_CONCISE).match(text) or (regex(_NAMED).match(text) if ruff else None)
         bracketed = None if found else regex(_BRACKETED).match(text)
         place = regex(r" +--> (.+):(\d{1,7}):(\d{1,7})$").match(text) if "--> " in text else None
         head = regex(r"([A-Z]+\d+|[a-z][a-z0-9-]*:) (.+)$").match(lines[number - 1][:WIDEST]) if place else None
@@ -235,17 +238,18 @@ def read_ruff(lines: Sequence[str]) -> Iterator[Found]:
         elif place and head and number and not head[1].startswith(("error", "warning", "note", "help")):
             at, told = (place[2], place[3]), (head[1].rstrip(":"), head[2])
             yield _ruff(number - 1, number + 1, place[1], at, told, "ruff")
-    yield from _grouped(lines)
+    yield from _grouped(lines, named=ruff)
 
 
-def _grouped(lines: Sequence[str]) -> Iterator[Found]:
-    """Read what ruff prints grouped by file: `file:`, and further in `line:column CODE message`."""
+def _grouped(lines: Sequence[str], *, named: bool) -> Iterator[Found]:
+    """Read what ruff prints grouped by file: `file:`, and further in `line:column CODE message`, or the rule's name."""
     file = ""
+    rule = r"[A-Z]+\d+|invalid-syntax:?" + (r"|[a-z][a-z0-9]*(?:-[a-z0-9]+)*:?" if named else "")
     for number, line in enumerate(lines):
         if line[:1].strip():
             file = line[:-1] if line.endswith((".py:", ".pyi:")) and len(line) < WIDEST else ""
         elif file:
-            found = regex(r" +(\d{1,7}):(\d{1,7}) +([A-Z]+\d+|invalid-syntax:?) (.+)$").match(line[:WIDEST])
+            found = regex(rf" +(\d{{1,7}}):(\d{{1,7}}) +({rule}) (.+)$").match(line[:WIDEST])
             if found:
                 at, told = (found[1], found[2]), (found[3].rstrip(":"), found[4])
                 yield _ruff(number, number + 1, file, at, told, "ruff")

@@ -18,6 +18,7 @@ _BLOCK = 400  # lines of one message that are looked at
 _PIECES = 6  # lines into which the head of a message may be broken, with the place below it
 _BODY = r"[ \t|]|\d+ |\.\.\.|(?:help|note)\b|: "  # how the lines under it begin
 _CRATE = r" {3,}(?:Compiling|Checking|Documenting|Fresh) \S+ v\S+ \((/[^()]+)\)$"
+_TAME = "note: test did not panic as expected at "
 _CRATES = 100  # of one run, that are looked at
 _SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
 
@@ -150,11 +151,21 @@ def read_rust_panic(lines: Sequence[str]) -> Iterator[Found]:
     folders = _Folders(lines)
     ran = any(regex(r"running \d+ tests?$").match(line[:40]) for line in lines)
     for number, line in enumerate(lines):
+        if line.startswith(_TAME):
+            tame = regex(_TAME + r"(\S.*\.rs):(\d{1,7}):(\d{1,7})$").match(line[:WIDEST])
+            if tame and (name := _test_above(lines, number)):
+                at = folders.whole(tame[1], number), int(tame[2]), int(tame[3])
+                text = f"{name}: test did not panic as expected"
+                yield Found(number, number + 1, Problem(*at, Severity.ERROR, message_of(text), None, "cargo test"))
+            continue
         if "panicked at " not in line[:WIDEST]:
             continue
-        at = r"(?:'(.*)', )?(\S[^']*\.rs):(\d{1,7}):(\d{1,7}):?$"
-        found = regex(rf"(?:.*?\.\.\. )?thread '([^']*)'(?: \(\d+\))? panicked at {at}").match(line[:WIDEST])
-        if not found or (ran and found[1] not in failed and found[1] != "main") or _is_rusts(found[3]):
+        shape = r"(?:'(.*)', )?(\S[^']*\.rs):(\d{1,7}):(\d{1,7}):?$"
+        found = regex(rf"(?:.*?\.\.\. )?thread '([^']*)'(?: \(\d+\))? panicked at {shape}").match(line[:WIDEST])
+        if not found or _is_rusts(found[3]):
+            continue
+        name = _test_above(lines, number) if ran and found[1] == "<unnamed>" else found[1]
+        if ran and name not in failed and name != "main":
             continue
         end = number + 1
         words = [found[2]] if found[2] else []
@@ -162,7 +173,6 @@ def read_rust_panic(lines: Sequence[str]) -> Iterator[Found]:
             words.append(lines[end][:WIDEST].strip())
             end += 1
         place: tuple[str, int, int | None] = (found[3], int(found[4]), int(found[5]))
-        name = found[1]
         if name == "main":  # an example in the documentation, whose lines are counted from elsewhere
             shape = r"---- (\S+\.rs) - (.*) \(line (\d{1,7})\) stdout ----$"
             heads = (regex(shape).match(above[:WIDEST]) for above in lines[max(number - _EXAMPLE, 0) : number])
@@ -173,6 +183,16 @@ def read_rust_panic(lines: Sequence[str]) -> Iterator[Found]:
         place = (folders.whole(place[0], number), *place[1:])
         tool = "cargo test" if ran else "rust"
         yield Found(number, end, Problem(*place, Severity.ERROR, text, None, tool))
+
+
+def _test_above(lines: Sequence[str], number: int) -> str:
+    """Give the test whose output a line is part of, "" where no head of one is near above."""
+    heads = (regex(r"---- (\S+) stdout ----$").match(lines[each][:WIDEST]) for each in _above(number))
+    return next((head[1] for head in heads if head), "")
+
+
+def _above(number: int) -> range:
+    return range(number - 1, max(number - _EXAMPLE, 0) - 1, -1)
 
 
 def _is_message(line: str, *, first: bool) -> bool:
@@ -186,5 +206,5 @@ def _is_rusts(path: str) -> bool:
 
 TOOLS: tuple[Tool, ...] = (
     Tool("rustc", ("--> ", ".rs:"), read_rust),
-    Tool("cargo test", ("panicked at ",), read_rust_panic),
+    Tool("cargo test", ("panicked at ", "test did not panic as expected"), read_rust_panic),
 )

@@ -126,7 +126,8 @@ def read_vitest(lines: Sequence[str]) -> Iterator[Found]:
             continue
         end = _end_of_error(lines, number)
         body = [each[:WIDEST] for each in lines[number:end]]
-        place = first_frame(_frames(body), file) or _of_transform(body) or (Place(file, None, None) if file else None)
+        place = first_frame(_frames(body), file) or _of_transform(body, file)
+        place = place or (Place(file, None, None) if file else None)
         if place and name != "Unhandled Errors":
             yield Found(first, end, failure("vitest", name, _vitest_words(body), place))
             number = end
@@ -154,13 +155,20 @@ def _frames(body: Sequence[str]) -> list[str]:
     return [line for line in body if line.startswith(" ❯ ")]
 
 
-def _of_transform(body: Sequence[str]) -> Place | None:
-    """Read where a file could not be compiled: esbuild's `file:line:column: ERROR: text`, or Oxc's frame of code."""
+def _of_transform(body: Sequence[str], file: str) -> Place | None:
+    """Read where a file could not be compiled: esbuild's `file:line:column: ERROR: text`, or Oxc's frame of code.
+
+    Rollup and Rolldown name it `At file: file:line:column`, from the root or, as a server would, from the project.
+    """
     for line in body:
+        place = place_at_end(line.removeprefix("At file: ").strip()) if line.startswith("At file: ") else None
+        if place and place.column is not None:
+            path = file if file and place.path.endswith(f"/{file}") else place.path
+            return Place(path, place.line, place.column + 1)  # they count from 0
         esbuild = regex(r"(/[^:]*:\d+:\d+): ERROR: ").match(line)
         place = place_at_end(esbuild[1]) if esbuild else None
         if place and place.column is not None:
-            return place._replace(column=place.column + 1)  # esbuild counts from 0
+            return place._replace(column=place.column + 1)  # it counts from 0
         oxc = regex(r" *╭─\[ ?([^\]]+?) ?\]").match(line)
         place = place_at_end(oxc[1]) if oxc else None
         if place:
@@ -174,6 +182,8 @@ def _vitest_words(body: Sequence[str]) -> str:
     if words.startswith("Error: Transform failed"):
         below = (regex(r"(?:/[^:]*:\d+:\d+: ERROR: |\[PARSE_ERROR\] )(.+)").match(line) for line in body)
         return next((f"Transform failed: {found[1]}" for found in below if found), words)
+    if words.endswith("Parse failed with 1 error:") and len(body) > 1:
+        return f"{words} {body[1].strip()}"
     return words
 
 
