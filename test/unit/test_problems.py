@@ -72,6 +72,7 @@ GENERIC = {
 
 # Lines with what looks like a place, and no problem there.
 NO_PROBLEMS = [
+    "src/t.cpp:7:14:   required from here",
     "http://localhost:4200/main.js:1:2: error: what the server says",
     "12:30:01 error: the build has begun",
     "db.example.org:5432: Error: the database is not up yet",

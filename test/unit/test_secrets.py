@@ -92,6 +92,8 @@ def test_token_shapes(name: str, around: str) -> None:
         ("https://x-token-auth:tok3n@example.com", f"https://x-token-auth:{REMOVED}@example.com"),
         ("redis://:s3cret@localhost:6379", f"redis://:{REMOVED}@localhost:6379"),
         (f"AccountKey={MIXED}{MIXED}==;Endpoint", f"AccountKey={REMOVED};Endpoint"),
+        ("export API_TO\u212aEN=abc123def456ghi789", f"export API_TO\u212aEN={REMOVED}"),
+        ('credent\u0130al: "abc123def456ghi7"', f'credent\u0130al: "{REMOVED}"'),
         ("hooks.slack.com/services/" + "T00000000/B00000000/XXXXXXXXabcd1234", f"hooks.slack.com/services/{REMOVED}"),
     ],
 )
