@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # More than this many characters of outputs are not looked at: no page could show them, and the time is bounded.
 _MOST = 512 << 20
 # So many problems are read of tasks that failed, and of those that passed: a report takes a thousand, the former first.
-_WANTED = {True: 10_000, False: 1_500}
+_WANTED = {True: 5_000, False: 1_500}
 # Who is told of a place: no tool that is known, or the runtime that ended for it.
 _UNHANDLED = ("", "node", "python")
 _HEAD = 4_000  # characters in which Nx's echo of the command is looked for

@@ -40,7 +40,7 @@ def test_problems_of_failed_and_passing_tasks(text: str, failed: int, passed: in
     assert [len(log.problems) for log in logs if log] == [failed, passed]
 
 
-@pytest.mark.parametrize(("failed", "enough"), [(True, 10_000), (False, 1_500)])
+@pytest.mark.parametrize(("failed", "enough"), [(True, 5_000), (False, 1_500)])
 def test_enough_problems(failed: bool, enough: int) -> None:  # noqa: FBT001 - a parameter of pytest's
     """Once there are far more problems than a report takes, further logs are kept and not looked through for more."""
     logs = Logs(Packer(), [], CLONE)
