@@ -122,10 +122,9 @@ class Task:
     exit code where a record holds it. `cache` is None where no source says, `cacheable` whether Nx may cache the task,
     `continuous` that it serves others and does not end by itself.
     `output` is the terminal output (as printed, ANSI codes and all, or as kept) of a task that failed, None where no
-    source has it;
-    `log` what was kept of any task's. `flaky` is Nx's own word. `dependencies` are the ids of the tasks of this run
-    that had to end before this one began, None where that is not recorded; `root` is the project's folder, from the
-    workspace's.
+    source has it; `log` what was kept of any task's. `flaky` is Nx's own word. `dependencies` are the ids of the tasks
+    of this run that had to end before this one began, None where that is not recorded; `root` is the project's folder,
+    from the workspace's.
     """
 
     id: str

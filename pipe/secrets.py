@@ -87,14 +87,8 @@ _TELLING = (
     rb"z(?<=authoriz)",
     rb"\xe2\x84\xaa|\xc4\xb0",  # the letters beyond ASCII whose lower case is k and i
 )
-# Those of names, each below a part of it.
-_KEYWORDS = {
-    "token": ("token",),
-    "secret": ("secret",),
-    "passw": ("passw",),
-    "key": ("api_key", "apikey", "api-key", "private_key", "privatekey"),
-    "credential": ("credential",),
-}
+# Those of names.
+_KEYWORDS = ("token", "secret", "passw", "api_key", "apikey", "api-key", "private_key", "privatekey", "credential")
 _OPTION = r"--[a-z-]{0,40}(?:token|secret|password|api-?key)[ =](?![-$<*\[])(?=[^\s]*\d)([^\s\"'`]{8,})"
 _HEADER = r"authorization[\"']?[ \t]*[:=][ \t]*[\"']?(?:bearer|basic|token)[ \t]+(?!\$|\[secret )([^\s\"',]{8,})"
 _BEARER = r"bearer[ \t]+(?=[^\s]*\d)([a-z0-9._~+/=-]{20,})"
@@ -146,15 +140,18 @@ class Masker:
             text = self._mask_encoded(text, form)
         if "PRIVATE KEY" in text:
             text = _regex(_PEM).sub(self._block, text)
-        return "".join(map(self._named, map(self._shapes, _pieces(text))))
+        return "".join(map(self._piece, _pieces(text)))
+
+    def _piece(self, text: str) -> str:
+        raw = text.encode(errors="replace")  # bytes are the fastest to look through
+        return self._named(self._shapes(text, raw), raw.lower())
 
     def _block(self, found: re.Match[str]) -> str:
         self.count += 1
         return "\n".join([REMOVED] * (found[0].rstrip().count("\n") + 1)) + found[0][len(found[0].rstrip()) :]
 
-    def _shapes(self, text: str) -> str:
-        """Mask what has the shape of a token."""
-        raw = text.encode(errors="replace")  # bytes are the fastest to look through
+    def _shapes(self, text: str, raw: bytes) -> str:
+        """Mask what has the shape of a token; `raw` is the text."""
         for sign, shapes in _SHAPES:
             if not _sign(sign).search(raw):
                 continue
@@ -162,12 +159,11 @@ class Masker:
                 text = self._replace(text, [found.span(found.re.groups) for found in _regex(shape).finditer(text)])
         return text
 
-    def _named(self, text: str) -> str:
-        """Mask what stands after a name, a sign or a word that tells a secret."""
+    def _named(self, text: str, raw: bytes) -> str:
+        """Mask what stands after a name, a sign or a word that tells a secret; `raw` is the text in lower case."""
         if "://" in text and "@" in text:
             found = [each.span(2 if each[2] else 3) for each in _regex(_URL).finditer(text)]
             text = self._replace(text, found)
-        raw = text.encode(errors="replace").lower()
         if not any(_sign(sign).search(raw) for sign in _TELLING):
             return text
         lower = text.replace("\u0130", "I").lower()  # the one letter whose lower case is longer
@@ -178,7 +174,7 @@ class Masker:
         if "aws" in lower:
             found = [each.span(1) for each in _regex(_AWS).finditer(lower)]
             spans.extend(span for span in found if not _regex("[0-9a-f]+$").match(lower[slice(*span)]))  # no hashes
-        keywords = [word for part, words in _KEYWORDS.items() if part in lower for word in words if word in lower]
+        keywords = [word for word in _KEYWORDS if word in lower]
         for word in keywords:
             assigned = (_assigned(text, each) for each in _regex(word + _ASSIGNED).finditer(lower))
             spans.extend(span for span in assigned if span)

@@ -290,14 +290,14 @@ def _command(lines: Sequence[str]) -> Iterator[Found]:
             continue
         fields = dict(each.partition("=")[::2] for each in found[2].split(","))
         row, column = fields.get("line", ""), fields.get("col") or fields.get("column") or ""
-        title = fields.get("title")
-        named = regex(r"(?i)(ruff) \(([\w-]+)\)$").match(title or "")
+        tool, rule = "workflow command", fields.get("title")
         text = message_of(regex(r"(?:\S+:)?\d+:\d+:? ").sub("", unquote(found[3].partition("%0A")[0]), count=1))
         if fields.get("file") and text and len(row + column) < 14:  # noqa: PLR2004 - no file is longer
             line_number, at = ((int(each) or None) if each.isdecimal() else None for each in (row, column))
             severity = Severity.ERROR if found[1] == "error" else Severity.WARNING
-            tool, rule = ("ruff", named[2]) if named else ("workflow command", title)
-            text = text.removeprefix(rule).lstrip(": ") if named and rule else text
+            if named := regex(r"(?i)ruff \(([\w-]+)\)$").match(rule or ""):
+                tool, rule = "ruff", str(named[1])
+                text = text.removeprefix(rule).lstrip(": ")
             problem = Problem(unquote(fields["file"]), line_number, at, severity, text, rule, tool)
             yield Found(number, number + 1, problem)
 
