@@ -123,7 +123,8 @@ def _run_status(text: str) -> RunStatus:
         raise ValueError(f"is none of {states}, success, failure") from None
 
 
-def _url(text: str) -> str:
+def address(text: str) -> str:
+    """An http or https address that is safe to put into a link; raises ValueError where it is none."""
     parts = _split(text)
     if parts is None or parts.scheme not in ("http", "https"):
         raise ValueError("is not an http or https address")
@@ -174,7 +175,7 @@ def _template(text: str) -> str:
     plain = re.sub(r"\{[^{}]*\}", "x", text)
     if "{" in plain or "}" in plain or "#" in plain:
         raise ValueError("is not an address with names in braces and without a #")
-    _url(plain)
+    address(plain)
     if "{" in text.split("://", 1)[1].split("/", 1)[0]:
         raise ValueError("has a name in braces in its host, which a branch could choose")
     return text
@@ -296,7 +297,7 @@ VARIABLES = (
         "ci-bot",
     ),
     Variable(
-        "NX_RUN_URL", _url, "A run's link, given by hand", "https://cloud.nx.app/runs/AbCdEf1234", "found by itself"
+        "NX_RUN_URL", address, "A run's link, given by hand", "https://cloud.nx.app/runs/AbCdEf1234", "found by itself"
     ),
     Variable(
         "NX_RUN_STATUS",
