@@ -12,7 +12,7 @@ from pipe.variables import address, given
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 JENKINS = "jenkins"
 
 
@@ -208,7 +208,7 @@ class _Reading:
         self.mistakes: dict[str, str] = {}  # a variable of the pipe -> the line
         self._theirs = {name for names in ci[3:] for name in names}
 
-    def first(self, what: str, names: Iterable[str], read: Callable[[str], T | None]) -> T | None:
+    def first(self, what: str, names: Iterable[str], read: Callable[[str], _T | None]) -> _T | None:
         """What the first of these variables says that says something; `read` raises ValueError where it cannot be."""
         for name in names:
             text = given(self.environ, name)
@@ -221,7 +221,8 @@ class _Reading:
                     self.left_out[name] = str(problem)
                 elif name in _EXAMPLES:
                     # An address may hold a password.
-                    self._wrong(name, f"{problem}" if "://" in text else f"{text[:60]!r} {problem}")
+                    shown = "" if name == "BUILD_URL" or "://" in text else f"{text[:60]!r} "
+                    self._wrong(name, f"{shown}{problem}")
                 continue
             if value is not None:
                 self.sources[what] = name
