@@ -1,4 +1,4 @@
-"""Where am I outside of Pipelines: a `Build`, from the own variables and those of Jenkins, Bamboo and TeamCity."""
+"""Where am I outside of Pipelines: a `Build` from the pipe's own variables and those of Jenkins, Bamboo or TeamCity."""
 
 from __future__ import annotations
 
@@ -55,13 +55,15 @@ _CIS = (
     # https://plugins.jenkins.io/git/#plugin-content-environment-variables; GIT_URL_1 instead of GIT_URL where there
     # are several remotes, as in a merge of a pull request. CHANGE_*, BRANCH_NAME and TAG_NAME, of a multibranch job:
     # https://github.com/jenkinsci/branch-api-plugin/blob/master/src/main/java/jenkins/branch/BranchNameContributor.java.
+    # CHANGE_URL comes first, as GIT_* of a scripted pipeline may be a shared library's
+    # (https://github.com/jenkinsci/workflow-job-plugin/issues/788).
     # PULL_REQUEST_SOURCE_BRANCH: Atlassian's own plugin, since 4.0.0
     # (https://github.com/jenkinsci/atlassian-bitbucket-server-integration-plugin, BitbucketPullRequestSourceBranch).
     _Ci(
         JENKINS,
         "Jenkins",
         "JENKINS_URL",
-        place=("GIT_URL", "GIT_URL_1", "CHANGE_URL"),
+        place=("CHANGE_URL", "GIT_URL", "GIT_URL_1"),
         pull_request=("CHANGE_ID",),
         commit=("GIT_COMMIT",),
         number=("BUILD_NUMBER",),

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from pipe import ci
 from pipe.ci import Located, number_of
+from pipe.variables import VARIABLES
 
 SERVER = "https://bitbucket.example.com"
 COMMIT = "1f3c9ab02d4157e8a6b0c9d2e4f1a3b5c7d9e0f2"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs/data-center.md").read_text()
 
 
 def read(environ: dict[str, str], *, server: str = SERVER, folders: tuple[str, ...] = ()) -> Located:
@@ -76,17 +79,17 @@ class TestJenkinsBranchSource:
         build, mistakes, _ = read(BRANCH_SOURCE)
         assert mistakes == ()
         assert (build.ci, build.job, build.number, build.step_uuid) == ("jenkins", "shop/PR-17", 12, None)
-        assert (build.workspace, build.repository, build.pull_request) == ("acme", "shop", 17)
+        assert (build.workspace, build.repository, build.pull_request) == ("ACME", "shop", 17)
         assert (build.branch, build.destination, build.tag) == ("feature/cart-totals", "main", None)
         assert (build.commit, build.merged, build.fresh) == (COMMIT, True, False)
         assert (build.page, build.url) == (BRANCH_SOURCE["BUILD_URL"], BRANCH_SOURCE["BUILD_URL"])
-        assert build.home == build.repository_url == f"{SERVER}/projects/acme/repos/shop"
+        assert build.home == build.repository_url == f"{SERVER}/projects/ACME/repos/shop"
         assert (build.exit_code, build.step_run, build.parallel) == (None, 1, None)
 
     def test_what_is_printed(self) -> None:
         """Each thing is told with the variable that it comes from, in columns; addresses to clone from are not."""
         environ = {**BRANCH_SOURCE, "GIT_URL": "https://ci:s3cret@bitbucket.example.com/scm/acme/shop.git"}
-        assert read({**environ, "EXIT_CODE": "UNSTABLE"}).detected == (
+        assert read({**without(environ, "CHANGE_URL"), "EXIT_CODE": "UNSTABLE"}).detected == (
             "Jenkins, and Bitbucket Data Center at https://bitbucket.example.com",
             "  project and repository  acme/shop                                 from GIT_URL",
             "  pull request            17                                        from CHANGE_ID",
@@ -100,20 +103,22 @@ class TestJenkinsBranchSource:
             "  clone                   /work                                     from the working directory",
         )
 
+    def test_the_pull_request_says_where_it_is(self) -> None:
+        """Its page names the repository for sure: what was checked out may have been a shared library."""
+        library = {**BRANCH_SOURCE, "GIT_URL": f"{SERVER}/scm/acme/jenkins-library.git"}
+        build, mistakes, detected = read(library)
+        assert (mistakes, build.workspace, build.repository) == ((), "ACME", "shop")
+        assert detected[1].endswith("from CHANGE_URL")
+        build, mistakes, _ = read(without(library, "GIT_URL", "GIT_COMMIT"))
+        assert (mistakes, build.commit, build.merged) == ((), "", True)
+
     def test_merge_of_a_pull_request(self) -> None:
         """Where the job merges, the destination is a second remote, and the git plugin numbers their addresses."""
-        merge = without(BRANCH_SOURCE, "GIT_URL")
+        merge = without(BRANCH_SOURCE, "GIT_URL", "CHANGE_URL")
         address = BRANCH_SOURCE["GIT_URL"]
         build, mistakes, detected = read({**merge, "GIT_URL_1": address, "GIT_URL_2": address})
         assert (mistakes, build.workspace, build.repository) == ((), "acme", "shop")
         assert detected[1].endswith("from GIT_URL_1")
-
-    def test_the_pull_request_says_where_it_is(self) -> None:
-        """Without a remote's address the pull request's own names its repository."""
-        build, mistakes, detected = read(without(BRANCH_SOURCE, "GIT_URL", "GIT_COMMIT"))
-        assert (mistakes, build.workspace, build.repository) == ((), "ACME", "shop")
-        assert (build.commit, build.merged) == ("", True)
-        assert detected[1].endswith("from CHANGE_URL")
 
     def test_branch(self) -> None:
         """A branch is named as it is, for this job's remotes are not; the job's own name holds it encoded."""
@@ -507,7 +512,7 @@ class TestExplicit:
         assert [line.split()[0] for line in nothing] == ["PROJECT_KEY", "REPOSITORY_SLUG", "BUILD_NUMBER", "COMMIT"]
         signs = "JENKINS_URL, bamboo_buildNumber or TEAMCITY_VERSION, by which a CI is recognised"
         assert all(line.endswith(f" is not set, nor is {signs}") for line in nothing)
-        theirs = "GIT_URL, GIT_URL_1 or CHANGE_URL, which Jenkins sets"
+        theirs = "CHANGE_URL, GIT_URL or GIT_URL_1, which Jenkins sets"
         assert told(read(JENKINS)) == {
             f"PROJECT_KEY is not set, nor is {theirs}": "PROJECT_KEY: SHOP",
             f"REPOSITORY_SLUG is not set, nor is {theirs}": "REPOSITORY_SLUG: shop",
@@ -557,7 +562,7 @@ def test_addresses_of_repositories(address: str, place: str | None) -> None:
 
 def test_a_ci_is_recognised_as_by_the_recorder() -> None:
     """What the recorder writes down of a build is found again: the same signs, in the same order, and numbers."""
-    source = (Path(__file__).parents[2] / "recorder/index.js").read_text()
+    source = (ROOT / "recorder/index.js").read_text()
     (builds,) = re.findall(r"^const BUILDS = \[\n(.*?)^\];", source, re.DOTALL | re.MULTILINE)
     known = [re.findall(r"null|BAMBOO|BITBUCKET|'\w+'", line) for line in builds.splitlines()]
     assert [[word.strip("'") for word in line[:3]] for line in known][1:] == [
@@ -589,3 +594,52 @@ def test_no_value_raises(environ: dict[str, str], here: bool) -> None:  # noqa: 
     build, mistakes, detected = ci.read(environ, "/work", SERVER, lambda _: here)
     assert mistakes or (build.workspace and build.repository and (build.commit or build.pull_request))
     assert all(line.isprintable() for line in (*mistakes, *detected))
+
+
+def recipe(heading: str) -> set[str]:
+    """The variables that the recipe below a heading of docs/data-center.md passes into the container."""
+    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## )", DOCUMENT, re.MULTILINE | re.DOTALL)
+    return set(re.findall(r" -e (\w+)", section))
+
+
+class TestRecipes:
+    """What docs/data-center.md passes into the container."""
+
+    @pytest.mark.parametrize(
+        ("heading", "environ"),
+        [
+            ("Jenkins", BRANCH_SOURCE),
+            ("Jenkins", SERVER_INTEGRATION),
+            ("Jenkins", PLAIN_GIT),
+            ("Bamboo", BAMBOO),
+            ("TeamCity", TEAMCITY_RECIPE),
+            ("Any other CI", without(EXPLICIT, "CLONE_DIR")),
+        ],
+    )
+    def test_all_that_is_read_is_passed(self, heading: str, environ: dict[str, str]) -> None:
+        """The container knows as much as the build that starts it."""
+        passed = {name: text for name, text in environ.items() if name in recipe(heading)}
+        folders = (environ.get("WORKSPACE", ""), environ.get("bamboo_build_working_directory", ""))
+        assert read(passed, folders=folders) == read(environ, folders=folders)
+
+    def test_nothing_else_is_passed(self) -> None:
+        """Each variable is one of the pipe, or one that such a build has."""
+        own = {one.name for one in VARIABLES} | set(EXPLICIT) | {"BITBUCKET_URL"}
+        for heading, known in {
+            "Jenkins": {*BRANCH_SOURCE, *SERVER_INTEGRATION, "GIT_URL_1", "TAG_NAME"},
+            "Bamboo": set(BAMBOO),
+            "TeamCity": set(TEAMCITY),
+            "Any other CI": set(),
+        }.items():
+            assert recipe(heading) <= known | own
+
+    def test_the_table_is_what_is_read(self) -> None:
+        """The document's table names the variables of each CI that are read, and no others."""
+        table = DOCUMENT.partition("## What is read from where")[2]
+        rows = [row.split("|")[2:6] for row in re.findall(r"^\|.*\|$", table, re.MULTILINE)[2:]]
+        own, *theirs = [re.findall(r"`(\w+)`", " ".join(column)) for column in zip(*rows, strict=True)]
+        assert set(own) == set(EXPLICIT)
+        for names, known, prefix in zip(theirs, ci._CIS, ("", "bamboo_", ""), strict=True):
+            assert sorted(prefix + name for name in names) == sorted(
+                [known.sign, *(n for each in known[3:] for n in each)]
+            )
