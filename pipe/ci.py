@@ -129,7 +129,7 @@ def read(
     environ: Mapping[str, str],
     working_directory: str,
     server: str,
-    is_folder: Callable[[str], bool] = lambda _: False,
+    is_folder: Callable[[str], bool],
 ) -> Located:
     """Read where the pipe runs: from its own variables, else from those of the CI that is recognised.
 
