@@ -3,8 +3,9 @@
     with Sandbox() as sandbox:
         requests.get(f"{sandbox.url}/repositories/acme/shop/pullrequests/17", auth=sandbox.api_auth)
 
-`state` remembers, `cloud` speaks Bitbucket Cloud's REST API, `page` shows the pull request to a reader, `faults` lets
-the client down on purpose. Used by tests, the demo and the benchmark; not part of the pipe.
+`state` remembers, `cloud` speaks Bitbucket Cloud's REST API, `data_center` that of Data Center; `page` shows the pull
+request to a reader, `faults` lets the client down on purpose. Used by tests, the demo and the benchmark; not part of
+the pipe.
 """
 
 from __future__ import annotations
@@ -13,8 +14,17 @@ from typing import TYPE_CHECKING, Self
 
 from flask import Flask
 
-from test.sandbox import cloud, page
-from test.sandbox.faults import Action, Answer, Fault, json_answer, not_found_page, rate_limited, server_error
+from test.sandbox import cloud, data_center, page
+from test.sandbox.faults import (
+    Action,
+    Answer,
+    Fault,
+    json_answer,
+    login_page,
+    not_found_page,
+    rate_limited,
+    server_error,
+)
 from test.sandbox.proxy import Proxy
 from test.sandbox.seed import seed
 from test.sandbox.server import Exchange, Server
@@ -35,6 +45,7 @@ __all__ = [
     "Fault",
     "Sandbox",
     "json_answer",
+    "login_page",
     "not_found_page",
     "rate_limited",
     "server_error",
@@ -64,9 +75,13 @@ class Sandbox:
         self.author, self.reviewer = start.author, start.reviewer
         self.repository, self.pull_request = start.repository, start.pull_request
         self.api_token, self.access_token = start.api_token, start.access_token
+        self.http_token, self.repository_token = start.http_token, start.repository_token
+        self.reader_token = start.reader_token
+        self.data_center = data_center.Server()
         app = Flask(__name__, static_folder=None)
         app.testing = True  # an exception inside reaches the test instead of becoming a page
         app.register_blueprint(cloud.blueprint(self.state), url_prefix="/2.0")
+        app.register_blueprint(data_center.blueprint(self.state, self.data_center), url_prefix=data_center.CONTEXT)
         app.register_blueprint(page.blueprint(self.state))
         self._app, self._on_exchange = app, on_exchange
         self._proxy: Proxy | None = None
@@ -78,6 +93,11 @@ class Sandbox:
     def url(self) -> str:
         """The API's address, with its `/2.0` and no slash at the end."""
         return f"{self._server.address}/2.0"
+
+    @property
+    def server_url(self) -> str:
+        """Data Center's address, with its context path and no slash at the end."""
+        return f"{self._server.address}{data_center.CONTEXT}"
 
     @property
     def api_auth(self) -> tuple[str, str]:

@@ -51,6 +51,12 @@ def not_found_page() -> Answer:
     return Answer(404, page, "text/html; charset=utf-8")
 
 
+def login_page() -> Answer:
+    """401 as a proxy or a login gateway before a Data Center answers it: HTML, with a session token in it."""
+    page = f'<!DOCTYPE html><html><body data-session="{SESSION_TOKEN}"><form>Log in</form></body></html>'
+    return Answer(401, page, "text/html;charset=UTF-8")
+
+
 def json_answer(status: int, value: Any) -> Answer:
     """Any status with a JSON body."""
     return Answer(status, json.dumps(value), "application/json")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from test.sandbox.state import Credential, PullRequest, Repository, State, User
+    from test.sandbox.state import Credential, HttpToken, PullRequest, Repository, State, User
 
 # The least scopes with which comments and build statuses can be written.
 API_TOKEN_SCOPES = ("read:pullrequest:bitbucket", "read:repository:bitbucket")
@@ -26,6 +26,9 @@ class Seed:
     pull_request: PullRequest
     api_token: Credential
     access_token: Credential
+    http_token: HttpToken
+    repository_token: HttpToken
+    reader_token: HttpToken
 
 
 def seed(state: State) -> Seed:
@@ -50,4 +53,9 @@ def seed(state: State) -> Seed:
         ),
         api_token=state.add_api_token(robot, "ci@acme.example", "ATATT-sandbox-api-token", API_TOKEN_SCOPES),
         access_token=state.add_access_token("nx-report", "ATCTT-sandbox-access-token", ACCESS_TOKEN_SCOPES),
+        http_token=state.add_http_token(robot, "BBDC-sandbox-user-token"),
+        repository_token=state.add_http_token(
+            state.add_user("access-token-user", "app_user"), "BBDC-sandbox-repository-token", of_user=False
+        ),
+        reader_token=state.add_http_token(reviewer, "BBDC-sandbox-reader-token", may_write=False),
     )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from test.sandbox.faults import Fault
 
-API = "/2.0/"
+APIS = ("/2.0/", "/bitbucket/rest/")
 _TRICKLE_SECONDS = 0.05
 _POLL_SECONDS = 0.01
 
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         exchange = Exchange(
             self.command, target.path, target.query, Headers(self.headers.items()), body, self._connection_id
         )
-        if not target.path.startswith(API):
+        if not target.path.startswith(APIS):
             self._send(self._server.run(exchange))
             return
         self._server.requests.append(exchange)

@@ -65,6 +65,16 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpToken:
+    """An HTTP access token of Data Center: of a user, or of a repository, as which it then writes."""
+
+    user: User
+    token: str
+    of_user: bool = True
+    may_write: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """A commit; `hash` has 40 hexadecimal digits."""
 
@@ -79,7 +89,8 @@ class Commit:
 class Comment:
     """A comment on a pull request.
 
-    `inline` is its place in the diff, as the API takes it; `parent` the id of the comment that it replies to.
+    `inline` is its place in the diff, as the API takes it; `parent` the id of the comment that it replies to. `version`
+    counts its edits, from 0.
     """
 
     id: int
@@ -90,11 +101,26 @@ class Comment:
     inline: dict[str, Any] | None = None
     parent: int | None = None
     deleted: bool = False
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What happened on a pull request, as Data Center tells it; `comment` is the id of the comment that was made."""
+
+    id: int
+    action: str
+    user: User
+    date: datetime
+    comment: int | None = None
 
 
 @dataclass(slots=True)
 class BuildStatus:
-    """A build status; commit, key and refname together are its identity (jenkinsci/bitbucket-branch-source#930)."""
+    """A build status; commit, key and refname together are its identity (jenkinsci/bitbucket-branch-source#930).
+
+    `more` is what Data Center keeps besides: `parent`, `buildNumber`, `duration`, `testResults`.
+    """
 
     commit: str
     key: str
@@ -106,6 +132,7 @@ class BuildStatus:
     user: User
     created_on: datetime
     updated_on: datetime
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +188,7 @@ class PullRequest:
     state: str = "OPEN"
     description: str = ""
     comments: dict[int, Comment] = field(default_factory=dict)
+    activities: list[Activity] = field(default_factory=list)
 
     def comment(self, comment_id: int) -> Comment:
         """Find the comment with that id, deleted or not; raises NotFoundError."""
@@ -224,7 +252,11 @@ class Repository:
             return
         past = copy.copy(self)
         past.pull_requests = {
-            number: replace(each, comments={own: replace(comment) for own, comment in each.comments.items()})
+            number: replace(
+                each,
+                comments={own: replace(comment) for own, comment in each.comments.items()},
+                activities=list(each.activities),
+            )
             for number, each in self.pull_requests.items()
         }
         past.build_statuses = [replace(status) for status in self.build_statuses]
@@ -255,7 +287,12 @@ class Repository:
         number = number if number is not None else max(self.pull_requests, default=0) + 1
         made = PullRequest(number, title, author, *source, *destination, created_on=now, updated_on=now, state=state)
         self.pull_requests[number] = made
+        self._note(made, "OPENED", author)
         return made
+
+    def _note(self, pull_request: PullRequest, action: str, user: User, comment: int | None = None) -> None:
+        activity = Activity(self._state.next_id(), action, user, self._state.clock(), comment)
+        pull_request.activities.append(activity)
 
     def push(self, pull_request: PullRequest, commit: str, message: str = "Change") -> None:
         """Make `commit` the head of the pull request's source branch."""
@@ -263,6 +300,7 @@ class Repository:
         self.add_commit(pull_request.author, commit, message)
         pull_request.source_commit = commit
         pull_request.updated_on = self._state.clock()
+        self._note(pull_request, "RESCOPED", pull_request.author)
 
     def pull_request(self, number: int) -> PullRequest:
         """Find the pull request with that number; raises NotFoundError."""
@@ -300,6 +338,8 @@ class Repository:
         comment = Comment(self._state.next_id(), user, raw, now, now, inline, parent)
         pull_request.comments[comment.id] = comment
         pull_request.updated_on = now
+        if parent is None:
+            self._note(pull_request, "COMMENTED", user, comment.id)
         return comment
 
     def edit_comment(self, user: User, pull_request: PullRequest, comment_id: int, raw: str) -> Comment:
@@ -307,6 +347,7 @@ class Repository:
         comment = self._own(user, pull_request, comment_id)
         self._remember()
         comment.raw = raw
+        comment.version += 1
         comment.updated_on = pull_request.updated_on = self._state.clock()
         return comment
 
@@ -374,6 +415,19 @@ class Repository:
         )
         self.build_statuses.append(made)
         return made
+
+    def put_server_status(self, user: User, commit: str, values: dict[str, Any], more: dict[str, Any]) -> None:
+        """Write a build status as Data Center does: over the one of that commit and key, whoever made it."""
+        self._remember()
+        now = self._state.clock()
+        found = next((one for one in self.statuses_of_commit(commit) if one.key == values["key"]), None)
+        if found is None:
+            self.build_statuses.append(
+                BuildStatus(commit=commit, user=user, created_on=now, updated_on=now, more=more, **values)
+            )
+            return
+        for name, value in {**values, "user": user, "updated_on": now, "more": more}.items():
+            setattr(found, name, value)
 
     def status(self, commit: str, key: str) -> list[BuildStatus]:
         """List the statuses of that key, one for each refname, last written last; raises NotFoundError for none."""
@@ -459,6 +513,23 @@ class Repository:
         self.annotations[report.commit, report.external_id] = there | {each.external_id: each for each in made}
         return made
 
+    def add_annotations(self, report: Report, annotations: list[dict[str, Any]]) -> None:
+        """Write annotations beside those that are there: on Data Center none takes another's place."""
+        self._remember()
+        now = self._state.clock()
+        there = dict(self.annotations.get((report.commit, report.external_id), {}))
+        for values in annotations:
+            uuid_ = self._state.next_uuid()
+            there[uuid_] = Annotation(str(values["external_id"]), uuid_, values, now, now)
+        self.annotations[report.commit, report.external_id] = there
+
+    def drop_annotations(self, report: Report, wanted: set[str] | None) -> None:
+        """Delete the annotations of these external ids, or all."""
+        self._remember()
+        there = self.annotations.get((report.commit, report.external_id), {})
+        kept = {} if wanted is None else {key: one for key, one in there.items() if one.external_id not in wanted}
+        self.annotations[report.commit, report.external_id] = kept
+
     def delete_annotation(self, report: Report, annotation_id: str) -> None:
         """Delete the annotation; raises NotFoundError."""
         found = self.annotation(report, annotation_id)
@@ -499,6 +570,7 @@ class State:
         self.lag: Callable[[str], int] | None = None
         self.lock = threading.RLock()
         self.credentials: list[Credential] = []
+        self.http_tokens: list[HttpToken] = []
         self.repositories: dict[str, Repository] = {}
         self._numbers = itertools.count(1)
 
@@ -524,6 +596,12 @@ class State:
         """Add an access token; it writes as a user of its own that has the token's name."""
         made = Credential(self.add_user(name, "app_user"), token, frozenset(scopes))
         self.credentials.append(made)
+        return made
+
+    def add_http_token(self, user: User, token: str, *, of_user: bool = True, may_write: bool = True) -> HttpToken:
+        """Add an HTTP access token of Data Center."""
+        made = HttpToken(user, token, of_user, may_write)
+        self.http_tokens.append(made)
         return made
 
     def add_repository(self, workspace: str, slug: str) -> Repository:
