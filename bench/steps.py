@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 
 from bench import Figure
 from pipe.bitbucket.errors import BitbucketError, NotFound
-from pipe.build import Build
+from pipe.build import Build, Pages
 from pipe.clock import Clock
 from pipe.insights import summarise
 from pipe.model import Comment, PullRequest, Run, Stage, Task, TaskStatus, result_of
@@ -248,7 +248,8 @@ def simulate(starts: Sequence[float], seed: int, *, expect: int, red: float = 0.
     chance = random.Random(seed)
     world = World()
     memory = Memory(world)
-    place = Place("https://bitbucket.org/acme/shop", COMMIT, step_report.Scope("nx", NUMBER, f"heads/{BRANCH}"))
+    pages = Pages("https://bitbucket.org/acme/shop/pipelines/results/")
+    place = Place("https://bitbucket.org/acme/shop", COMMIT, step_report.Scope("nx", NUMBER, f"heads/{BRANCH}"), pages)
     said = [
         _said(number, world.at(moment), expect, failed=chance.random() < red) for number, moment in enumerate(starts)
     ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipe import __version__, collecting, inputs, outputs, page, publish, words
 from pipe import desk as desks
 from pipe.bitbucket import Downloads
+from pipe.bitbucket.errors import BitbucketError
 from pipe.checkout import Unreadable
 from pipe.logs import Logs
 from pipe.making import Maker
@@ -34,7 +35,7 @@ from pipe.voice import Voice, known_secrets
 from pipe.work import LAST_WORDS, OutOfTime, Timer, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from pipe.bitbucket import Bitbucket
     from pipe.build import Build
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from pipe.pack import Packed
 
     ConnectProxy = Callable[[Build, Clock, Callable[[str], None]], Bitbucket]
-    Connect = Callable[[Settings, Build, Clock, Callable[[str], None]], Bitbucket]
+    Connect = Callable[[Settings, Build, Clock, Callable[[str], None], Callable[[str], None]], Bitbucket]
 
 _PAGE_SHARE, _UPLOAD_SHARE = 0.6, 0.4  # of the time left
 # By how many milliseconds the clocks of two machines may differ.
@@ -53,11 +54,6 @@ _CLOCKS = 300_000
 # Seconds that a step is held up at most before it begins.
 _START_SECONDS = 30
 _OK, _ASKED_FOR, _WRONG_SETTINGS = 0, 1, 2
-_NO_CREDENTIAL = (
-    "✗ NO CREDENTIAL: nothing can be written to Bitbucket, so this log has the whole report.\n"
-    "  Pass ATLASSIAN_ACCOUNT_EMAIL and ATLASSIAN_API_TOKEN, or BITBUCKET_ACCESS_TOKEN, from secured\n"
-    "  variables of the repository."
-)
 _DRY_RUN = "DRY_RUN: nothing is written."
 
 
@@ -86,7 +82,7 @@ class Pipe:
         told: Inputs | None = None
         try:
             told = inputs.read(self.environ, self.working_directory)
-            return self._report(self._work(told))
+            return self._report(self._work(told), told.detected)
         except Mistakes as mistakes:
             self.voice.say(f"✗ Nx Report {__version__} cannot start. Mistakes in its variables: {len(mistakes.lines)}.")
             for line in mistakes.lines:
@@ -103,7 +99,7 @@ class Pipe:
         return _exit_code(told.options.fail_on if told else (), failed=False, delivered=False)
 
     def _work(self, told: Inputs) -> Work:
-        options, build, checkout = told
+        options, build, checkout, _ = told
         bases = (self.working_directory, checkout.root)
         make = Maker(options, checkout, self.voice.redactor, bases, self.voice.say)
         end = self.clock.monotonic() + options.timeout - LAST_WORDS
@@ -122,9 +118,11 @@ class Pipe:
 
     # --- the way of a report ------------------------------------------------------------------------------------------
 
-    def _report(self, work: Work) -> int:
+    def _report(self, work: Work, detected: Iterable[str]) -> int:
         for note in work.options.notes:
             self.voice.say(f"! {note}")
+        for line in detected:
+            self.voice.say(line)
         if work.options.stage is Stage.START:
             return self._start(work)
         return self._finish(work) if work.options.stage is Stage.FINAL else self._one_step(work)
@@ -137,17 +135,20 @@ class Pipe:
         say("! STAGE: start needs a last step with STAGE: final: whoever is killed never reports, and only a")
         say("! final step can tell that nobody comes any more")
         if not work.writes:
-            say(_DRY_RUN if work.options.dry_run else _NO_CREDENTIAL)
+            say(_DRY_RUN if work.options.dry_run else work.options.unwritable)
             return _exit_code(work.options.fail_on, failed=False, delivered=work.options.dry_run)
-        work = replace(work, end=min(work.end, self.clock.monotonic() + _START_SECONDS))
-        return self._publish(work, self._desk(work), {}, [words.own(work, Stage.START)])
+        work, desk = self._desk(replace(work, end=min(work.end, self.clock.monotonic() + _START_SECONDS)))
+        if desk is None:
+            say(work.options.unwritable)
+            return _exit_code(work.options.fail_on, failed=False, delivered=False)
+        return self._publish(work, desk, {}, [words.own(work, Stage.START)])
 
     def _one_step(self, work: Work) -> int:
         """Say what the step ran."""
         execution, trouble = collecting.ask_cloud(work)
         logs = Logs(Packer(), known_secrets(self.environ), work.checkout.root)
         found = collecting.of_step(work, execution, logs.keep)
-        desk = self._desk(work) if work.writes else None
+        work, desk = self._desk(work)
         held = work.make.held(found, trouble, work.build, desks.past(work, desk))
         if found.runs:
             held = self._with_page(work, desk, held, logs.packed(held.summary.runs))
@@ -163,9 +164,9 @@ class Pipe:
 
     def _finish(self, work: Work) -> int:
         """Close the report: say that no step comes any more, and speak for those that only left records."""
-        build = work.build
         execution, trouble = collecting.ask_cloud(work)
-        desk = self._desk(work) if work.writes else None
+        work, desk = self._desk(work)
+        build = work.build
         known = words.known(work, desk) if desk else ()
         since = datetime.fromtimestamp(min(one.at for one in known) / 1000, UTC) if known else None
         logs = Logs(Packer(), known_secrets(self.environ), work.checkout.root)
@@ -192,8 +193,9 @@ class Pipe:
             final = final._replace(logs=everything.frame.logs)
         if desk is None:
             steps = Steps(counted([final, *held]), work.now)
-            place = Place(build.repository_url, build.commit, step_report.Scope(work.options.report_id, None, ""))
-            self.voice.say(f"{_DRY_RUN} The comment would be:\n" if work.options.dry_run else _NO_CREDENTIAL)
+            scope = step_report.Scope(work.options.report_id, None, "")
+            place = Place(build.repository_url, build.commit, scope, build.pages)
+            self.voice.say(f"{_DRY_RUN} The comment would be:\n" if work.options.dry_run else work.options.unwritable)
             self.voice.say(render_steps.body(steps, place, self.clock.now()))
             return _exit_code(work.options.fail_on, failed=steps.red, delivered=work.options.dry_run)
         # No step that has spoken comes after this one, whatever the clock of its machine said.
@@ -201,8 +203,19 @@ class Pipe:
         said = [final._replace(at=max(final.at, latest)), *held]
         return self._publish(work, desk, held, said, everything)
 
-    def _desk(self, work: Work) -> Desk:
-        return desks.find(work, self.connect(work.options, work.build, self.clock, work.debug))
+    def _desk(self, work: Work) -> tuple[Work, Desk | None]:
+        """Where everything goes, and the work with the build as Bitbucket knows it; None where nothing is written."""
+        if not work.writes:
+            return work, None
+        bitbucket = self.connect(work.options, work.build, self.clock, work.debug, self.voice.say)
+        try:
+            desk = desks.find(work, bitbucket)
+        except BitbucketError as error:
+            why = (
+                f"✗ {error}.\n  So the commit is not known, and nothing can be written: this log has the whole report."
+            )
+            return replace(work, options=replace(work.options, credential=None, unwritable=why, proxied=False)), None
+        return replace(work, build=desk.build), desk
 
     # --- the page -----------------------------------------------------------------------------------------------------
 
@@ -252,7 +265,8 @@ class Pipe:
         options, build = work.options, work.build
         commit = desk.place.commit
         held = {one: each._replace(frame=replace(each.frame, commit=commit)) for one, each in held.items()}
-        status_key = render_status.key(options.report_id, work.number, build.branch or build.tag or "")
+        keys = desk.bitbucket.status_keys
+        status_key = render_status.key(options.report_id, work.number, build.branch or build.tag or "", keys)
         teller = Teller(desk.place, status_key, held, only_failures=options.comment is CommentMode.ON_FAILURE)
         publisher = Publisher(desk.bitbucket, desk.records, desk.target, teller, self.clock, work.end, self.voice)
         publisher.run(Publication.begin(said, commit, comments=desk.target is not None))
@@ -294,8 +308,8 @@ class Pipe:
         if options.dry_run:
             self.voice.say(f"{_DRY_RUN} The comment would be:\n")
         else:
-            self.voice.say(_NO_CREDENTIAL)
-            if given(self.environ, "BITBUCKET_PIPE_STORAGE_DIR"):
+            self.voice.say(options.unwritable)
+            if options.proxied:
                 self._through_proxy(work, held)
             self.voice.say("  The comment would be:\n")
         self.voice.say(self._body(held))
@@ -335,14 +349,13 @@ def _exit_code(fail_on: Collection[FailOn], *, failed: bool, delivered: bool) ->
     return _ASKED_FOR if FailOn.FAILED_TASKS in fail_on and failed else _OK
 
 
-def connect(options: Settings, build: Build, clock: Clock, debug: Callable[[str], None]) -> Bitbucket:
+def connect(
+    options: Settings, build: Build, clock: Clock, debug: Callable[[str], None], say: Callable[[str], None]
+) -> Bitbucket:
     """Make the adapter of the build's host."""
-    from pipe.bitbucket.cloud import Cloud  # noqa: PLC0415 - a dry run needs no HTTP
-    from pipe.bitbucket.http import Http  # noqa: PLC0415
+    from pipe.bitbucket import hosts  # noqa: PLC0415 - a dry run needs no HTTP
 
-    if options.credential is None:
-        raise RuntimeError("no adapter without a credential")
-    return Cloud(Http(options.api_url, options.credential, clock, debug), build.workspace, build.repository)
+    return hosts.connect(options, build, clock, debug, say)
 
 
 def _connect_proxy(build: Build, clock: Clock, debug: Callable[[str], None]) -> Bitbucket:

@@ -1,18 +1,62 @@
-"""Where am I: the variables that Bitbucket Pipelines sets, as a `Build`."""
+"""Where am I: a `Build`, and how it is read from the variables that Bitbucket Pipelines sets."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from pipe.variables import given
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 WEB = "https://bitbucket.org"
+PIPELINES = "bitbucket"
+_UUID = r"(?:%7B)?[0-9A-Za-z-]{1,64}(?:%7D)?"
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[\w.~%/?#=&+:@,;!*()-]*", re.ASCII)
+
+
+class Pages(NamedTuple):
+    """Where the pages of builds are. Those of Pipelines begin with `start` and go on with the build's number.
+
+    Another CI's have no such order: whatever begins with `start`, the CI's own address, is one of its pages, and
+    `unknown` stands for a build whose page nobody knows.
+    """
+
+    start: str
+    unknown: str = ""
+
+    def of(self, number: int, known: Iterable[str | None] = ()) -> str:
+        """The page of the build of that number; `known` are those of its steps."""
+        return next(filter(None, known), self.unknown) if self.unknown else f"{self.start}{number}"
+
+    def has(self, url: str) -> bool:
+        """Whether an address is the page of a build or of a step of it."""
+        if self.unknown:
+            return bool(self.start) and url.startswith(self.start) and _ADDRESS.fullmatch(url) is not None
+        return re.fullmatch(re.escape(self.start) + rf"[0-9]{{1,12}}(?:/steps/{_UUID})?", url) is not None
+
+
+class Advice(NamedTuple):
+    """What to write into a step to tell the pipe more: its exit code, the name of a log, and where Nx's cache goes."""
+
+    exit_code: str
+    log: str
+    cache: str
+
+
+_IN_PIPELINES = Advice(
+    "Add to the pipe's variables: BITBUCKET_EXIT_CODE: $BITBUCKET_EXIT_CODE",
+    "nx-$BITBUCKET_STEP_UUID.log",
+    "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache",
+)
+ELSEWHERE = Advice(
+    "Pass it to the container as EXIT_CODE, 0 where the build has not failed by then",
+    "nx.log",
+    'export NX_CACHE_DIRECTORY="$PWD/.nx/cache"',
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -24,6 +68,11 @@ class Build:
     does not arrive, as in a `script:`. `step_run` starts at 1 and counts reruns of the step. `parallel` is the
     step's place in its parallel group, from 0, and the group's size. `destination` is the branch that the pull request
     goes to, `base` that one's last commit when the build began, possibly abbreviated.
+
+    Of another CI than Pipelines `ci` is the name ("" for one that is not known), `job` is what its build numbers count,
+    `page` the build's page and `home` the repository's. `merged` says that `commit`, "" where it is not known, is what
+    the CI has checked out, which may be a merge of its own that Bitbucket has never seen. `fresh` says that
+    the clone was made for this build. `advice` is for that CI.
     """
 
     workspace: str
@@ -40,31 +89,42 @@ class Build:
     parallel: tuple[int, int] | None = None
     destination: str | None = None
     base: str | None = None
+    ci: str = PIPELINES
+    job: str = ""
+    page: str = ""
+    home: str = ""
+    merged: bool = False
+    fresh: bool = True
+    advice: Advice = _IN_PIPELINES
 
     @property
     def repository_url(self) -> str:
         """The repository's page."""
-        return f"{WEB}/{quote(self.workspace, safe='')}/{quote(self.repository, safe='')}"
+        return self.home or f"{WEB}/{quote(self.workspace, safe='')}/{quote(self.repository, safe='')}"
 
     @property
     def commit_url(self) -> str:
-        """The commit's page; an abbreviated hash works."""
+        """The commit's page; an abbreviated hash works, on either host."""
         return f"{self.repository_url}/commits/{self.commit}"
 
     @property
     def url(self) -> str:
         """The build's page."""
-        return f"{self.pages}{self.number}"
+        return self.page or self.pages.of(self.number)
 
     @property
-    def pages(self) -> str:
-        """What the addresses of all builds' pages begin with."""
-        return f"{self.repository_url}/pipelines/results/"
+    def pages(self) -> Pages:
+        """Where the pages of all builds are."""
+        if self.ci == PIPELINES:
+            return Pages(f"{self.repository_url}/pipelines/results/")
+        host = re.match(r"https?://[^/]+/", self.page)
+        return Pages(host[0] if host else "", self.repository_url)
 
     @property
     def step_url(self) -> str:
         """The step's page with its log; the build's where the step is not known."""
-        return f"{self.url}/steps/{quote(self.step_uuid, safe='')}" if self.step_uuid else self.url
+        steps = self.step_uuid and not self.page and self.ci == PIPELINES
+        return f"{self.url}/steps/{quote(self.step_uuid or '', safe='')}" if steps else self.url
 
     @property
     def failed(self) -> bool:

@@ -171,12 +171,16 @@ class Checkout:
 
     # --- what git wrote -----------------------------------------------------------------------------------------------
 
-    def cloned(self) -> datetime | None:
+    def cloned(self, *, fresh: bool = True) -> datetime | None:
         """When this build cloned the repository, None where that cannot be known.
 
         `.git/config`, HEAD and the index change with every git command; what git copies from its templates is written
-        once, by `git init` (https://git-scm.com/docs/git-init, "TEMPLATE DIRECTORY").
+        once, by `git init` (https://git-scm.com/docs/git-init, "TEMPLATE DIRECTORY"). A clone that is not `fresh` but
+        used again by each build was last fetched into for this one, which is when FETCH_HEAD is written
+        (https://git-scm.com/docs/git-fetch); HEAD is not where the commit stays the same.
         """
+        if not fresh and (moment := self.modified(".git/FETCH_HEAD")) is not None:
+            return moment
         for name in (".git/description", ".git/info/exclude", ".git/hooks/pre-commit.sample"):
             if (moment := self.modified(name)) is not None:
                 return moment
@@ -201,6 +205,23 @@ class Checkout:
         """Whether a commit is in the clone."""
         found = self.full_hash(short[:39])
         return found is not None and found.startswith(short)
+
+    def merged(self, commit: str) -> str | None:
+        """What a merge commit that was made here has merged: its second parent, None where that is not known.
+
+        Such a commit lies as an object of its own (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects).
+        """
+        import zlib  # noqa: PLC0415 - seldom needed
+
+        if not re.fullmatch("[0-9a-f]{40}", commit):
+            return None
+        with suppress(Unreadable, zlib.error):
+            data = zlib.decompressobj().decompress(
+                self.read(f".git/objects/{commit[:2]}/{commit[2:]}", 1 << 20), 1 << 20
+            )
+            parents = re.findall(rb"^parent ([0-9a-f]{40})$", data.partition(b"\n\n")[0], re.MULTILINE)
+            return parents[1].decode() if data.startswith(b"commit ") and len(parents) > 1 else None
+        return None
 
     def _in_texts(self, short: str) -> set[str]:
         names = [".git/HEAD", ".git/FETCH_HEAD", ".git/ORIG_HEAD", ".git/packed-refs", ".git/shallow", ".git/logs/HEAD"]

@@ -35,7 +35,7 @@ def ask_cloud(work: Work) -> tuple[CIPipelineExecution | None, str | None]:
         given_groups or (str(build.number),),
         options.ci_execution_env,
         tuple(filter(None, branches)),
-        work.checkout.cloned(),
+        work.checkout.cloned(fresh=build.fresh),
         guess=not given_groups,
     )
     end = work.share(_CLOUD_SHARE)

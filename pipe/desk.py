@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from pipe.work import LAST_WORDS, OutOfTime
 
 if TYPE_CHECKING:
     from pipe.bitbucket import Bitbucket
+    from pipe.build import Build
     from pipe.model import PullRequest
     from pipe.publish import Records
     from pipe.work import Work
@@ -30,9 +32,10 @@ _LOOK_UP_SHARE = 0.2
 class Desk(NamedTuple):
     """Where everything goes; `skipped` says why the comment has no place, where it has none.
 
-    `found` is the pull request, where it had to be looked for.
+    `build` is the build as Bitbucket knows it, `found` the pull request, where it was read.
     """
 
+    build: Build
     bitbucket: Bitbucket
     target: Target | None
     skipped: Outcome
@@ -42,14 +45,18 @@ class Desk(NamedTuple):
 
 
 def find(work: Work, bitbucket: Bitbucket) -> Desk:
-    """Find out where everything goes."""
-    build = work.build
-    commit = _full_hash(work, bitbucket)
+    """Find out where everything goes. Raises BitbucketError where the commit cannot be known."""
     target, skipped, found = _target(work, bitbucket)
-    place = scope(work, target.number if target else work.number)  # also where COMMENT is never
+    number = target.number if target else work.number  # also where COMMENT is never
+    build, found = _as_known(work, bitbucket, number, found)
+    work = replace(work, build=build)
+    commit = _full_hash(work, bitbucket)
+    place = scope(work, number)
     trusted = partial(_is_trusted, hosts=work.hosts, downloads=f"{build.repository_url}/downloads/")
     records = tuple(kind(bitbucket, place, build.pages, trusted) for kind in (ReportRecords, StatusRecords))
-    return Desk(bitbucket, target, skipped, Place(build.repository_url, commit, place), records, found)
+    return Desk(
+        build, bitbucket, target, skipped, Place(build.repository_url, commit, place, build.pages), records, found
+    )
 
 
 def scope(work: Work, number: int | None) -> Scope:
@@ -96,6 +103,54 @@ def _target(work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome, P
     if why:
         work.voice.say(f"! {why}")
     return Target(number, work.checkout.holds), skipped, found
+
+
+def _as_known(
+    work: Work, bitbucket: Bitbucket, number: int | None, found: PullRequest | None
+) -> tuple[Build, PullRequest | None]:
+    """The build with the commit and the branch of the pull request, where the CI does not know them for sure.
+
+    What a CI has checked out may be a merge that it made. Then the pull request's last commit counts, unless Bitbucket
+    knows what was checked out, or merged: that is what was built, and the pull request has moved on.
+    """
+    build = work.build
+    if number is None or not (build.merged or not build.branch):
+        return build, found
+    try:
+        found = found or bitbucket.until(work.share(_LOOK_UP_SHARE)).pull_request(number)
+    except BitbucketError as error:
+        if not build.commit:
+            raise
+        work.voice.say(f"! {error}. The commit that the CI names is used, {build.commit[:12]}")
+        return build, None
+    build = replace(build, branch=build.branch or found.branch or None)
+    if not build.merged or not found.head:
+        return build, found
+    return replace(build, commit=_built(work, bitbucket, found)), found
+
+
+def _built(work: Work, bitbucket: Bitbucket, of: PullRequest) -> str:
+    """Which commit of a pull request was built, with what there is to say of it."""
+    own, head = work.build.commit, of.head
+    merged = work.checkout.merged(own) if own else None
+    if not own or head.startswith(own):
+        return head
+    beside = f"! commit: the CI has checked out {own[:12]}, the pull request is at {head[:12]}."
+    for one in filter(None, (own, merged)):
+        if head.startswith(one):
+            break
+        if not of.base.startswith(one) and _knows(work, bitbucket, one):
+            work.voice.say(f"{beside} Reported on is {one[:12]}, which was built. COMMIT says otherwise")
+            return one
+    work.voice.say(f"{beside} Reported on is the latter: Bitbucket does not know the former. COMMIT says otherwise")
+    return head
+
+
+def _knows(work: Work, bitbucket: Bitbucket, commit: str) -> bool:
+    try:
+        return bitbucket.until(work.share(_LOOK_UP_SHARE)).full_hash(commit).startswith(commit)
+    except BitbucketError:
+        return False
 
 
 def _full_hash(work: Work, bitbucket: Bitbucket) -> str:

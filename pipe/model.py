@@ -8,7 +8,7 @@ counts in a process of a fifth of a second. This module imports nothing of ours.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -286,8 +286,21 @@ class BuildState(Enum):
     STOPPED = "STOPPED"
 
 
-class BuildStatus(NamedTuple):
-    """A build status on a commit. `branch` is the plain name of the source branch, None on a tag."""
+class Counts(NamedTuple):
+    """How many tasks succeeded, failed, and were not run."""
+
+    succeeded: int
+    failed: int
+    not_run: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildStatus:
+    """A build status on a commit. `branch` is the plain name of the source branch, None on a tag.
+
+    What follows is told where the host has room for it, and makes no status another one: the build's number, its
+    duration in seconds, and its tasks.
+    """
 
     key: str
     state: BuildState
@@ -295,6 +308,9 @@ class BuildStatus(NamedTuple):
     description: str
     url: str
     branch: str | None
+    build: int | None = field(default=None, compare=False)
+    seconds: float | None = field(default=None, compare=False)
+    counts: Counts | None = field(default=None, compare=False)
 
 
 class ReportResult(Enum):
@@ -334,12 +350,16 @@ class PullRequest(NamedTuple):
 
 
 class Comment(NamedTuple):
-    """A comment on the whole pull request. `author` identifies an account, None where Bitbucket does not say."""
+    """A comment on the whole pull request. `author` identifies an account, None where Bitbucket does not say.
+
+    `version` is what Data Center counts its edits by, None on Cloud.
+    """
 
     id: int
     body: str
     author: str | None
     url: str
+    version: int | None = None
 
 
 class AnnotationKind(Enum):

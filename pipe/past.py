@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pipe.bitbucket import Bitbucket, Downloads
+    from pipe.build import Pages
     from pipe.checkout import Checkout
     from pipe.insights.durations import BuildDurations
     from pipe.model import Run
@@ -54,11 +55,11 @@ class Destination(NamedTuple):
 class Reader:
     """Reads records on commits, of one report of one repository.
 
-    `pages` is the address that the pages of its builds begin with, `known` gives a whole hash where the clone has it.
+    `pages` says where the pages of its builds are, `known` gives a whole hash where the clone has it.
     """
 
     def __init__(
-        self, bitbucket: Bitbucket, report_id: str, pages: str, known: Callable[[str], str | None], requests: int = 3
+        self, bitbucket: Bitbucket, report_id: str, pages: Pages, known: Callable[[str], str | None], requests: int = 3
     ) -> None:
         self._bitbucket, self._report_id, self._pages, self._known = bitbucket, report_id, pages, known
         self._requests = requests

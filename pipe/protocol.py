@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipe.model import Stage
-from pipe.steps import StepReport, Steps, counted, removable, rerun
+from pipe.steps import StepReport, Steps, counted, later, removable, rerun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +76,7 @@ class Body(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A comment of ours as it stands: which build of which commit, and the digest of what it shows.
+    """A comment of ours as it stands: which build of which job and commit, and the digest of what it shows.
 
     `intact` says that nobody has changed it since, `rich` that it shows more than the records hold, `at` when it was
     written and `until` when its writer looks again, in milliseconds since 1970.
@@ -91,6 +91,12 @@ class Shown(NamedTuple):
     rich: bool = False
     at: int = 0
     until: int = 0
+    job: str = ""
+
+    def later_than(self, reports: Sequence[StepReport]) -> bool:
+        """Whether it shows a later build than these reports are of: by number within a job, else by time."""
+        same = [one.build for one in reports if one.job == self.job]
+        return self.build > max(same) if same else self.at > max(one.at for one in reports)
 
 
 class Head(NamedTuple):
@@ -334,7 +340,8 @@ class Publication(NamedTuple):
             return None
         mine = self.reports[0]
         one = ours[0]
-        return one if one.intact and one.build == mine.build and alike(one.commit, self.commit) else None
+        same = one.build == mine.build or one.job != mine.job
+        return one if one.intact and same and alike(one.commit, self.commit) else None
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
@@ -358,15 +365,13 @@ class Publication(NamedTuple):
         if self.comments and self.head.commit and not alike(self.head.commit, self.commit):
             if self.of_head is None:
                 return self._next_head()
-            newest = max((one.build for one in self.of_head), default=0)
-            if self.head.ancestor and newest <= reports[0].build and not self.wrote and self.waits:
+            ahead = any(all(later(one, mine) for mine in reports) for one in self.of_head)
+            if self.head.ancestor and not ahead and not self.wrote and self.waits:
                 return self._replace(waits=self.waits - 1)._round(Pause.HEAD)
             if self.of_head:
                 reports, commit = counted(self.of_head), self.head.commit
             else:
-                tell = not any(
-                    alike(one.commit, self.head.commit) or one.build > reports[0].build for one in self._ours()
-                )
+                tell = not any(alike(one.commit, self.head.commit) or one.later_than(reports) for one in self._ours())
         until = now + PROMISE if self._waits_for_others(now) else 0
         writes = [
             *(self._of_comment(telling, commit, reports, until, now) if tell else ()),

@@ -7,11 +7,11 @@ keeps what fails of one thing from the others.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from enum import Enum
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from pipe.bitbucket.annotations import replace_annotations
 from pipe.bitbucket.errors import (
     TRY_AGAIN,
     AnswerLost,
@@ -41,13 +41,13 @@ from pipe.protocol import (
 from pipe.render import step_report
 from pipe.render.marker import Known, Marker, find, sign
 from pipe.render.text import count
-from pipe.steps import removable, rerun
+from pipe.steps import newest_builds, removable, rerun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pipe.bitbucket import Bitbucket
-    from pipe.build import Build
+    from pipe.build import Build, Pages
     from pipe.clock import Clock
     from pipe.model import Comment, PullRequest
     from pipe.render.annotations import Made
@@ -113,18 +113,19 @@ def find_pull_request(bitbucket: Bitbucket, build: Build, wanted: int | Literal[
             "request of the branch"
         )
         return Chosen(None, why)
-    if not build.branch:
+    if not build.branch and not build.merged:
         return Chosen(None, "PULL_REQUEST_ID is auto, and this build is not of a branch")
-    found = bitbucket.open_pull_requests(build.branch)
+    found = bitbucket.open_pull_requests(build.branch, build.commit)
+    of = f"branch {build.branch}" if build.branch else f"commit {build.commit[:12]}"
     if not found:
-        return Chosen(None, f"branch {build.branch} has no open pull request")
-    here = [one for one in found if one.head and alike(one.head, build.commit)]
-    chosen = (here or sorted(found, key=lambda one: one.updated, reverse=True))[0]
+        return Chosen(None, f"{of} has no open pull request")
+    here = [one for one in found if one.head and build.commit and alike(one.head, build.commit)]
+    chosen = (here or found)[0]
     if len(found) == 1:
         return Chosen(chosen.id, "", chosen)
     numbers = ", ".join(str(one.id) for one in found)
-    why = "the one at this commit" if here else "the one last updated"
-    why = f"branch {build.branch} has several open pull requests ({numbers}): {chosen.id} is {why}"
+    why = "the one at this commit" if len(here) == 1 else "the newest"
+    why = f"{of} has several open pull requests ({numbers}): {chosen.id} is {why}"
     return Chosen(chosen.id, why, chosen)
 
 
@@ -149,7 +150,7 @@ class _Kept(NamedTuple):
 
     bitbucket: Bitbucket
     scope: Scope
-    pages: str
+    pages: Pages
     trusted: Callable[[str], bool]
 
 
@@ -189,7 +190,7 @@ class StatusRecords(_Kept):
     def remove(self, commit: str, one: StepReport) -> None:
         """Take its state away from a record that no longer counts: a red one would still block a merge."""
         status = step_report.status(one, self.scope, self.pages)
-        self.bitbucket.set_build_status(commit, status._replace(state=BuildState.SUCCESSFUL))
+        self.bitbucket.set_build_status(commit, replace(status, state=BuildState.SUCCESSFUL))
 
 
 class NoRecords(NamedTuple):
@@ -286,6 +287,18 @@ class Publisher:
             calls = self.at.calls
             answers = [self._settled(call, answer) for call, answer in zip(calls, self._at_once(calls), strict=True)]
             self.at = self._after(answers)
+        self._leave_hint()
+
+    def _leave_hint(self) -> None:
+        """Put on record where the comment is, for the steps to come, where it takes long to find."""
+        hint = self._bitbucket.hint(self._target.number) if self._target else ""
+        mine = self.at.reports[0]
+        counts = any(one.key == mine.key and one.at == mine.at for one in self.at.counted)
+        if hint and counts and isinstance(self._records, ReportRecords) and Verb.COMMENTS in self._done:
+            try:
+                self._with(self._bitbucket.until(self._end)).put(self.at.commit, mine._replace(hint=hint))
+            except BitbucketError as error:
+                self._voice.say(f"! {error}. Other steps look for the comment by themselves")
 
     def _after(self, answers: list[object]) -> Publication:
         """What follows, also from what failed for good."""
@@ -404,7 +417,7 @@ class Publisher:
             case Verb.HEAD:
                 return self._head(bitbucket.pull_request(target.number), target, bitbucket)
             case Verb.COMMENTS:
-                return self._comments(bitbucket.comments(target.number))
+                return self._comments(bitbucket.comments(target.number, self._is_ours, self._hint))
             case Verb.DELETE:
                 bitbucket.delete_comment(target.number, self._known[subject][0])
                 return None
@@ -423,6 +436,7 @@ class Publisher:
             # Near the end of the time nobody can promise to look again.
             subject.until if self._comment_end - self._clock.monotonic() > _TIME_TO_PROMISE else 0,
             self._teller.known(subject, known),
+            subject.reports[0].job,
         )
         text = sign(self._teller.text(subject, known, now), marker)
         if there is None:
@@ -446,6 +460,17 @@ class Publisher:
                 self._full[head] = head
         return Head(self._full[head], not self._unless, target.is_ancestor(head))
 
+    def _is_ours(self, text: str) -> bool:
+        return find(text, self._teller.report_id) is not None
+
+    def _hint(self) -> str:
+        """What another step has put on record of where the comment is, "" where none has or that cannot be read."""
+        try:
+            said = self._with(self._bitbucket.until(self._comment_end)).list(self.at.commit)
+        except BitbucketError:
+            return ""
+        return next((one.hint for one in sorted(said, key=lambda one: -one.at) if one.hint), "")
+
     def _comments(self, comments: list[Comment]) -> tuple[Shown, ...]:
         shown = []
         for one in comments:
@@ -468,6 +493,7 @@ class Publisher:
             marker.rich,
             min(marker.at, now + _SKEW),
             until,
+            marker.job,
         )
 
     def _settled(self, call: Call, answer: object) -> object:
@@ -480,7 +506,7 @@ class Publisher:
             self._voice.say_fault(answer)
             answer = BitbucketError("by a fault of this pipe")
         if verb in (Verb.STATUS, Verb.SET_STATUS):
-            self._errors["Build status"] = _of_another_token(answer) if verb is Verb.SET_STATUS else answer
+            self._errors["Build status"] = answer
             self.at = self.at._replace(status_refused=True)
             return Refusal.REFUSED if verb is Verb.SET_STATUS else None
         if verb in (Verb.EMPTY, Verb.REMOVE):
@@ -559,8 +585,8 @@ class Publisher:
         status = self._teller.status(self.at.counted, self.at.stands, self._now())
         if status is None:
             return Outcome("Build status", Result.SKIPPED, "nothing ran, and the step did not fail")
-        if self.at.counted[0].build > self.at.reports[0].build and Verb.SET_STATUS not in self._done:
-            return Outcome("Build status", Result.SKIPPED, f"it is of {self._newer_build()}")
+        if (newer := self._newer_build()) and Verb.SET_STATUS not in self._done:
+            return Outcome("Build status", Result.SKIPPED, f"it is of {newer}")
         text = f"{status.state.value} on {self.at.commit[:12]}: {status.description}"
         result = Result.WRITTEN if Verb.SET_STATUS in self._done else Result.UNCHANGED
         if result is Result.UNCHANGED and not self.in_time and status != self.at.stands:
@@ -575,8 +601,9 @@ class Publisher:
         return self._newer_build()
 
     def _newer_build(self) -> str:
-        newest = self.at.counted[0].build
-        return f"build {newest}, which is newer than this one" if newest > self.at.reports[0].build else ""
+        mine = self.at.reports[0]
+        newest = newest_builds(self.at.counted).get(mine.job, 0)
+        return f"build {newest}, which is newer than this one" if newest > mine.build else ""
 
     def _last_word(self) -> str:
         if error := self._errors.get("Comment"):
@@ -600,7 +627,7 @@ def report_alone(records: ReportRecords, commit: str, one: StepReport, made: Mad
     yield Outcome("Code Insights report", Result.WRITTEN, f"on {commit[:12]}")
     if outcome := _annotated(records, commit, one, made, existed=existed):
         yield outcome
-    own = [other for other in there if other.build == one.build and other.name == one.name]
+    own = [other for other in there if (other.job, other.build, other.name) == (one.job, one.build, one.name)]
     for old in removable([*own, one]):
         try:
             records.remove(commit, old)
@@ -614,7 +641,7 @@ def _annotated(
     """Put annotations into a step's report; None where there is nothing to do or to say."""
     key = step_report.key(one, records.scope)
     try:
-        old = replace_annotations(records.bitbucket, commit, key, made.annotations, existed=existed)
+        old = records.bitbucket.replace_annotations(commit, key, made.annotations, existed=existed)
     except BitbucketError as error:
         return Outcome("Annotations", Result.FAILED, str(error))
     parts = [f"{len(made.annotations):,}"]
@@ -622,12 +649,3 @@ def _annotated(
     parts += [f"{count(made.unread, 'log')} not looked through for more"] if made.unread else []
     parts += [f"{count(old, 'old one')} deleted"] if old else []
     return Outcome("Annotations", Result.WRITTEN, ", ".join(parts)) if made.annotations or old else None
-
-
-def _of_another_token(error: BitbucketError) -> BitbucketError:
-    if isinstance(error, Forbidden) and not isinstance(error, MissingScope):
-        hint = (
-            "Another account or token made it, and only that one can change it. The next commit gets one of this token"
-        )
-        return Forbidden(error.head, hint)
-    return error

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from bitbucket_pipes_toolkit import ArrayVariable, Pipe
 
 from pipe.model import Stage
-from pipe.variables import NO_EXPECTATION, UNEXPANDED, VARIABLES, CommentMode, Expect, FailOn, Variable, names
+from pipe.variables import (
+    NO_EXPECTATION,
+    UNEXPANDED,
+    VARIABLES,
+    CommentMode,
+    Expect,
+    FailOn,
+    Variable,
+    given,
+    is_encrypted,
+    names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +50,9 @@ class Credential:
 class Settings:
     """The variables as values, with their defaults.
 
-    Paths are as given: they are resolved, and held inside the clone, by `checkout`.
+    Paths are as given: they are resolved, and held inside the clone, by `checkout`. `server` is the address of a
+    Bitbucket Data Center, None for Bitbucket Cloud; `unwritable` says why nothing can be written without a credential,
+    and `proxied` that Code Insights can be written all the same.
     """
 
     credential: Credential | None = None
@@ -73,6 +86,11 @@ class Settings:
     run_group: str | None = None
     ci_execution_env: str = ""
     nx_branch: str | None = None
+    server: str | None = None
+    authority: str | None = None
+    ascii_only: bool = False
+    proxied: bool = False
+    unwritable: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -107,7 +125,22 @@ _FIELDS = {
     "NX_RUN_GROUP": "run_group",
     "NX_CI_EXECUTION_ENV": "ci_execution_env",
     "NX_BRANCH": "nx_branch",
+    "BITBUCKET_URL": "server",
+    "CA_BUNDLE": "authority",
+    "EMOJI": "ascii_only",
 }
+# Pipelines sets it in pipes and nowhere else (reviewdog/reviewdog#996, confirmed by Bitbucket's team).
+_IN_A_PIPE = "BITBUCKET_PIPE_STORAGE_DIR"
+_NO_CREDENTIAL = (
+    "✗ NO CREDENTIAL: nothing can be written to Bitbucket, so this log has the whole report.\n"
+    "  Pass ATLASSIAN_ACCOUNT_EMAIL and ATLASSIAN_API_TOKEN, or BITBUCKET_ACCESS_TOKEN, from secured\n"
+    "  variables of the repository."
+)
+_NO_SERVER_CREDENTIAL = (
+    "✗ NO CREDENTIAL: nothing can be written to Bitbucket, so this log has the whole report.\n"
+    "  Pass BITBUCKET_ACCESS_TOKEN from the CI's secrets: an HTTP access token of a user with write access to the\n"
+    "  repository (Manage account > HTTP access tokens)."
+)
 # Those that may be given as YAML lists, each with a correct one.
 _LISTS = (
     ("NX_LOGS", "['.nx-report/*.log', 'e2e.log']"),
@@ -165,23 +198,23 @@ def read(environ: Mapping[str, str]) -> Settings:
         Mistakes: with every mistake that was found.
 
     """
-    given, notes = _given(environ)
+    texts, notes = _given(environ)
     mistakes: list[str] = []
     values: dict[str, Any] = {}
     try:
         variables = _Reader(
-            schema={name: rules for name, rules in schema().items() if name in given}, env=given
+            schema={name: rules for name, rules in schema().items() if name in texts}, env=texts
         ).variables
     except _Invalid as invalid:
-        mistakes += [_mistake(name, problems[0], given[name]) for name, problems in invalid.problems.items()]
-        variables = {name: text for name, text in given.items() if name not in invalid.problems}
+        mistakes += [_mistake(name, problems[0], texts[name]) for name, problems in invalid.problems.items()]
+        variables = {name: text for name, text in texts.items() if name not in invalid.problems}
     for name, text in variables.items():
         values[name] = _BY_NAME[name].read(text)
     listed, list_notes, problems = {}, [], []
     for name, correct in _LISTS:
-        texts, more_notes, more_problems = _listed(environ, name, f"Correct: {name}: {correct}")
-        if texts:
-            listed[name] = texts
+        entries, more_notes, more_problems = _listed(environ, name, f"Correct: {name}: {correct}")
+        if entries:
+            listed[name] = entries
         list_notes += more_notes
         problems += more_problems
     if "EXPECT" in listed:
@@ -191,7 +224,9 @@ def read(environ: Mapping[str, str]) -> Settings:
             problems.append(_mistake("EXPECT", str(problem), ", ".join(listed["EXPECT"])))
     mistakes += problems
     mistakes += _together(values)
-    credential, credential_notes = _credential(values)
+    server = values.get("BITBUCKET_URL")
+    credential, credential_notes = (_server_credential if server else _credential)(values)
+    values |= {"PULL_REQUEST_ID": "auto"} if server and "PULL_REQUEST_ID" not in values else {}
     all_notes = (*notes, *list_notes, *credential_notes, *_resembling(environ))
     if mistakes:
         raise Mistakes(mistakes, all_notes)
@@ -200,14 +235,28 @@ def read(environ: Mapping[str, str]) -> Settings:
         if name in listed:
             fields[field_] = listed[name]
     fields["cloud_token"] = values.get("NX_CLOUD_AUTH_TOKEN") or values.get("NX_CLOUD_ACCESS_TOKEN")
-    return Settings(credential=credential, notes=all_notes, **fields)
+    return Settings(
+        credential=credential,
+        proxied=not server and bool(given(environ, _IN_A_PIPE)),
+        unwritable=_NO_SERVER_CREDENTIAL if server else _NO_CREDENTIAL,
+        notes=all_notes,
+        **fields,
+    )
 
 
 def _together(values: Mapping[str, Any]) -> list[str]:
     """What cannot be meant of variables that are right one by one."""
+    server, mistakes = values.get("BITBUCKET_URL"), []
     if "REPORT_URL" in values and values.get("UPLOAD"):
-        return ["REPORT_URL and UPLOAD both say where readers get the page: set one of them"]
-    return []
+        mistakes.append("REPORT_URL and UPLOAD both say where readers get the page: set one of them")
+    if server and not is_encrypted(server) and not values.get("ALLOW_HTTP"):
+        mistakes.append(
+            f"BITBUCKET_URL {server[:60]!r} would send the token unencrypted: only https (or http on loopback) is "
+            "accepted. Where the network is trusted, ALLOW_HTTP: 'true' accepts it"
+        )
+    if server and values.get("UPLOAD"):
+        mistakes.append("UPLOAD is for Bitbucket Cloud: Data Center has no Downloads. Publish the page, and REPORT_URL")
+    return mistakes
 
 
 def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -258,6 +307,18 @@ def _credential(values: Mapping[str, Any]) -> tuple[Credential | None, list[str]
     if email:
         return None, ["ATLASSIAN_API_TOKEN is not set: the e-mail alone is no credential"]
     return None, []
+
+
+def _server_credential(values: Mapping[str, Any]) -> tuple[Credential | None, list[str]]:
+    """The credential for a Data Center, and what to say of those that are none there."""
+    cloud = [
+        name for name in ("ATLASSIAN_API_TOKEN", "ATLASSIAN_ACCOUNT_EMAIL", "BITBUCKET_USERNAME") if name in values
+    ]
+    notes = [f"{', '.join(cloud)}: for Bitbucket Cloud alone, and not used with BITBUCKET_URL"] if cloud else []
+    if "BITBUCKET_API_URL" in values:
+        notes.append("BITBUCKET_API_URL is for Bitbucket Cloud alone, and not used with BITBUCKET_URL")
+    access = values.get("BITBUCKET_ACCESS_TOKEN")
+    return Credential(access) if access else None, notes
 
 
 # Nx's, its cloud's and Bitbucket's own names that lie near ours without being meant for us.

@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipe import emoji
 from pipe.insights import Answer
 from pipe.model import Stage
 
@@ -56,15 +57,18 @@ class StepReport(NamedTuple):
     """The last word of one pipeline step.
 
     `step` tells steps of one name apart (digits of a hash of the UUID, "" where there is none), `run` counts the step's
-    reruns from 1, `at` is when it was said, in milliseconds since 1970. `patience` is how many seconds after a START
-    its silence means something. What must report: `expect` steps, or those of these `names`; `parallel` is the step's
-    index in its parallel group, from 0, and the group's size. `before` are the steps that this one is a rerun of.
+    reruns from 1, `at` is when it was said, in milliseconds since 1970. `job` stands for what `build` counts the builds
+    of (digits of a hash too): on a CI with many jobs each has numbers of its own, in Pipelines it is "". `patience` is
+    how many seconds after a START its silence means something. What must report: `expect` steps, or those of these
+    `names`; `parallel` is the step's index in its parallel group, from 0, and the group's size. `before` are the steps
+    that this one is a rerun of.
     `answer` and what follows are of a REPORT: counts of tasks, `failures` and `runs` as many as there was room for,
     `elsewhere` the ids of tasks that failed in other steps as Nx Cloud knows, `command` what runs the failed again.
     `against` is the destination branch that failures were compared with, "" where there was nothing to compare with;
     `fixed` are tasks that fail there and succeeded here. `saved` is how many seconds of work cache hits saved. `logs`
     is the address of the page with all logs, or ARTIFACTS where it is among the step's artifacts; a FINAL has it too.
-    `foreign` says that a newer version of this pipe wrote the record, of which only the answer is known.
+    `hint` is what the host's adapter wants to remember of where the comment is. `foreign` says that a newer version of
+    this pipe wrote the record, of which only the answer is known.
     """
 
     build: int
@@ -99,12 +103,14 @@ class StepReport(NamedTuple):
     fixed: tuple[str, ...] = ()
     saved: float | None = None
     logs: str = ""
+    job: str = ""
+    hint: str = ""
     foreign: bool = False
 
     @property
-    def key(self) -> tuple[str, str, int, int, bool]:
+    def key(self) -> tuple[str, str, str, int, int, bool]:
         """What one record is kept under: two that share it overwrite each other."""
-        return (self.name, self.step, self.build, self.run, self.stage is Stage.FINAL)
+        return (self.name, self.step, self.job, self.build, self.run, self.stage is Stage.FINAL)
 
     @property
     def red(self) -> bool:
@@ -116,23 +122,36 @@ class StepReport(NamedTuple):
 
 
 def digest(text: str) -> str:
-    """Eight hexadecimal digits that stand for a text, as a name in a record's key."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+    """Eight hexadecimal digits that stand for a text, as a name in a record's key, with or without its emoji."""
+    return hashlib.sha256(emoji.without(text).encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def counted(reports: Iterable[StepReport]) -> tuple[StepReport, ...]:
-    """Those that count: of the newest build, and of each of its steps the highest run; in an order of its own.
+    """Those that count: of each job's newest build, and of each of its steps the highest run; in an order of its own.
 
     A rerun replaces the run before of the same UUID, and what it was found to be a rerun of (`before`). Whatever else
     has its name is another step with that name: nothing red turns green by a guess.
     """
     listed = list(reports)
-    build = max((one.build for one in listed), default=0)
-    newest = [one for one in listed if one.build == build]
-    finals = sorted((one for one in newest if one.stage is Stage.FINAL), key=_last)
+    builds = newest_builds(listed)
+    newest = [one for one in listed if one.build == builds[one.job]]
+    finals = {one.job: one for one in sorted(newest, key=_last) if one.stage is Stage.FINAL}
     steps = [one for one in newest if one.stage is not Stage.FINAL]
     kept = (one for one in steps if not any(_replaces(other, one) for other in steps))
-    return (*sorted(kept, key=_place), *finals[-1:])
+    return (*sorted(kept, key=_place), *sorted(finals.values(), key=_place))
+
+
+def newest_builds(reports: Iterable[StepReport]) -> dict[str, int]:
+    """The number of each job's newest build."""
+    builds: dict[str, int] = {}
+    for one in reports:
+        builds[one.job] = max(builds.get(one.job, 0), one.build)
+    return builds
+
+
+def later(one: StepReport, other: StepReport) -> bool:
+    """Whether a report is of a later build than another: by number where they are of one job, else by their time."""
+    return one.build > other.build if one.job == other.job else one.at > other.at
 
 
 def rerun(one: StepReport, reports: Iterable[StepReport]) -> StepReport:
@@ -157,8 +176,8 @@ def _replaces(one: StepReport, other: StepReport) -> bool:
 
 
 def _place_of(one: StepReport) -> object:
-    """Its build and name; steps without a name have their place in the parallel group in its stead."""
-    return one.build, one.name or one.parallel
+    """Its job, build and name; steps without a name have their place in the parallel group in its stead."""
+    return one.job, one.build, one.name or one.parallel
 
 
 def _last(one: StepReport) -> tuple[object, ...]:
@@ -166,12 +185,12 @@ def _last(one: StepReport) -> tuple[object, ...]:
 
 
 def _place(one: StepReport) -> tuple[object, ...]:
-    return (one.name, one.run, one.at, one.step)
+    return (one.name, one.run, one.at, one.step, one.job)
 
 
 def _reopens(one: StepReport, final: StepReport) -> bool:
     """Whether a step spoke after the final one, as in a rerun; machines' clocks may differ a bit."""
-    return one.at > final.at and (one.run > final.run or one.at > final.at + _SKEW)
+    return one.job == final.job and one.at > final.at and (one.run > final.run or one.at > final.at + _SKEW)
 
 
 def removable(reports: Collection[StepReport]) -> tuple[StepReport, ...]:
@@ -180,11 +199,11 @@ def removable(reports: Collection[StepReport]) -> tuple[StepReport, ...]:
     Without them the same counts, also with a record that is still to come.
     """
     kept = counted(reports)
-    build = max((one.build for one in reports), default=0)
+    builds = newest_builds(reports)
     found, left = [], sorted(reports, key=lambda one: (one.build, one.run))
     for one in list(left):
         told = any(one.step in other.before and _replaces(other, one) for other in kept)
-        told = told or one.build < build or one.stage is Stage.FINAL
+        told = told or one.build < builds[one.job] or one.stage is Stage.FINAL
         rest = [other for other in left if other != one]
         if one not in kept and told and counted(rest) == kept:
             left = rest
@@ -193,7 +212,9 @@ def removable(reports: Collection[StepReport]) -> tuple[StepReport, ...]:
 
 
 class Steps:
-    """What the steps of one build have said by now, at the moment `now` (milliseconds since 1970).
+    """What the steps of a build have said by now, at the moment `now` (milliseconds since 1970).
+
+    On a CI with many jobs it is the newest build of each; a FINAL closes its own job alone.
 
     `reports` are those that count, at least one: what `counted` gives, which must not be counted again, since what it
     left out told reruns from steps of the same name.
@@ -203,19 +224,24 @@ class Steps:
         """Take what counts."""
         self.counted = tuple(reports)
         self.steps = tuple(one for one in self.counted if one.stage is not Stage.FINAL)
-        self.final = next((one for one in self.counted if one.stage is Stage.FINAL), None)
+        finals = [one for one in self.counted if one.stage is Stage.FINAL]
+        self.final = max(finals, key=_last, default=None)
         self.reported = tuple(one for one in self.steps if one.stage is Stage.REPORT)
         waiting = [one for one in self.steps if one.stage is Stage.START]
-        self.closed = self.final is not None and not any(_reopens(one, self.final) for one in self.steps)
-        silent = [one for one in waiting if now - one.at > one.patience * 1000]
-        self.stopped = tuple(waiting) if self.closed else ()
-        self.silent = () if self.closed else tuple(silent)
-        self.running = () if self.closed else tuple(one for one in waiting if one not in silent)
+        closed = {final.job for final in finals if not any(_reopens(one, final) for one in self.steps)}
+        self.closed = bool(closed) and all(one.job in closed for one in self.counted)
+        self.stopped = tuple(one for one in waiting if one.job in closed)
+        waiting = [one for one in waiting if one.job not in closed]
+        self.silent = tuple(one for one in waiting if now - one.at > one.patience * 1000)
+        self.running = tuple(one for one in waiting if one not in self.silent)
 
     @property
-    def build(self) -> int:
-        """The build's number."""
-        return self.counted[0].build
+    def builds(self) -> tuple[tuple[int, tuple[str | None, ...]], ...]:
+        """The builds' numbers, usually one, each with the addresses of its steps' pages."""
+        found: dict[tuple[str, int], list[str | None]] = {}
+        for one in self.counted:
+            found.setdefault((one.job, one.build), []).append(one.link)
+        return tuple((build, tuple(links)) for (_, build), links in found.items())
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -54,6 +54,9 @@ NO_EXPECTATION = Expect()
 # --- how a value is read: each returns the value or raises ValueError with what is wrong ------------------------------
 
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("is neither true nor false")
@@ -131,22 +134,46 @@ def address(text: str) -> str:
     return text
 
 
+def _server_url(text: str) -> str:
+    """The address of a Data Center, with its context path. Whether http may be is for ALLOW_HTTP to say."""
+    parts = _split(text)
+    if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+        raise ValueError("is not the address of a Bitbucket Data Center")
+    if re.search(r"/(?:rest|projects|users|scm)(?:/|$)", parts.path):
+        raise ValueError("is not the address of the Data Center itself: leave out what comes after its context path")
+    if parts.hostname == "bitbucket.org" or parts.hostname.endswith(".bitbucket.org"):
+        raise ValueError("is Bitbucket Cloud, for which it is left out: it is for a Data Center")
+    return text.rstrip("/")
+
+
+def is_encrypted(url: str) -> bool:
+    """Whether a token may be sent there: by https, or to this machine itself."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def _emoji(text: str) -> bool:
+    if text not in ("unicode", "ascii"):
+        raise ValueError("is neither unicode nor ascii")
+    return text == "ascii"
+
+
 def _api_url(text: str) -> str:
     parts = _split(text)
     if parts is None or parts.query or parts.fragment or not parts.path.rstrip("/").endswith("/2.0"):
         raise ValueError("is not the address of a Bitbucket API, with its /2.0")
-    return _encrypted(text, parts)
+    return _encrypted(text)
 
 
 def _cloud_url(text: str) -> str:
     parts = _split(text)
     if parts is None or parts.query or parts.fragment:
         raise ValueError("is not the address of an Nx Cloud")
-    return _encrypted(text, parts)
+    return _encrypted(text)
 
 
-def _encrypted(text: str, parts: Any) -> str:  # noqa: ANN401 - of urllib
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
+def _encrypted(text: str) -> str:
+    if not is_encrypted(text):
         raise ValueError("would send the token unencrypted: only https (or http on loopback) is accepted")
     return text.rstrip("/")
 
@@ -286,7 +313,8 @@ VARIABLES = (
     Variable(
         "BITBUCKET_ACCESS_TOKEN",
         _secret,
-        "Repository, project or workspace access token, sent as Bearer; where both are set it is the one used",
+        "Repository, project or workspace access token, sent as Bearer; where both are set it is the one used. On Data "
+        "Center: an HTTP access token of a user with write access to the repository",
         "$BITBUCKET_ACCESS_TOKEN",
         secret=True,
     ),
@@ -325,7 +353,7 @@ VARIABLES = (
         _pull_request,
         "For `custom:` and branch pipelines: a number, or `auto` for the open pull request of the branch",
         "auto",
-        "BITBUCKET_PR_ID",
+        "BITBUCKET_PR_ID; on Data Center the CI's, else auto",
     ),
     Variable("STEP_NAME", _name, "This step's name in the report; no variable of Bitbucket has it", "test"),
     Variable(
@@ -457,4 +485,43 @@ VARIABLES = (
     Variable("NX_RUN_GROUP", _name, "As the step's nx commands have it", "417-1", "the build number"),
     Variable("NX_CI_EXECUTION_ENV", _name, "As the step's nx commands have it", "linux"),
     Variable("NX_BRANCH", _name, "As the step's nx commands have it", "17", "the pull request's number and the branch"),
+    Variable(
+        "BITBUCKET_URL",
+        _server_url,
+        "Bitbucket Data Center's address, with its context path: the report goes there and not to Bitbucket Cloud",
+        "https://bitbucket.example.com/bitbucket",
+    ),
+    Variable(
+        "ALLOW_HTTP", _boolean, "Send the token to `BITBUCKET_URL` unencrypted, if that is `http`", "'true'", "false"
+    ),
+    Variable(
+        "CA_BUNDLE",
+        _path,
+        "A file with certificates (PEM) that are trusted beside the usual ones, as your company's own authority",
+        "/etc/ssl/certs/company.pem",
+    ),
+    Variable(
+        "EMOJI",
+        _emoji,
+        "`ascii` leaves out emoji and other characters of four bytes, which some databases of Data Center refuse",
+        "ascii",
+        "unicode",
+    ),
+    Variable("PROJECT_KEY", str, "On Data Center: the project, `~user` for a personal one", "SHOP", "the CI's"),
+    Variable("REPOSITORY_SLUG", str, "On Data Center: the repository", "shop", "the CI's"),
+    Variable(
+        "COMMIT",
+        str,
+        "On Data Center: the commit, as Bitbucket knows it",
+        "1f3c9ab02d4157e8a6b0c9d2e4f1a3b5c7d9e0f2",
+        "the pull request's last one, else the CI's",
+    ),
+    Variable("SOURCE_BRANCH", str, "On Data Center: the branch", "feature/cart-totals", "the CI's"),
+    Variable("BUILD_NUMBER", str, "On Data Center: the build's number, which rises within its job", "417", "the CI's"),
+    Variable("JOB_NAME", str, "On Data Center: the job whose builds the number counts", "shop/checks", "the CI's"),
+    Variable("BUILD_URL", str, "On Data Center: the build's page", "https://ci.example.com/job/shop/417/", "the CI's"),
+    Variable(
+        "EXIT_CODE", str, "On Data Center: how the step ended, `0`, another number or `SUCCESS`, `FAILURE`", "'1'"
+    ),
+    Variable("CLONE_DIR", str, "On Data Center: the clone", "/work", "the working directory"),
 )

@@ -9,7 +9,7 @@ from pipe.bitbucket.errors import BitbucketError
 from pipe.model import Stage
 from pipe.render import step_report
 from pipe.render.cut import cut
-from pipe.steps import StepReport
+from pipe.steps import StepReport, digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ def own(work: Work, stage: Stage) -> StepReport:
     options, build = work.options, work.build
     word = StepReport(
         build=build.number,
+        job=digest(build.job) if build.job else "",
         run=build.step_run,
         name=work.step_name,
         step=step_report.step_digest(build.step_uuid),
@@ -43,7 +44,8 @@ def known(work: Work, desk: Desk) -> tuple[StepReport, ...]:
     """What the steps of this build have said by now, as far as it can be read."""
     for records in desk.records:
         try:
-            return tuple(one for one in records.list(desk.place.commit) if one.build == work.build.number)
+            own = digest(work.build.job) if work.build.job else "", work.build.number
+            return tuple(one for one in records.list(desk.place.commit) if (one.job, one.build) == own)
         except BitbucketError as error:
             work.voice.say(f"! {error}")
     return ()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 START = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
-PAGES = "https://bitbucket.org/acme/shop/pipelines/results/"
+RESULTS = "https://bitbucket.org/acme/shop/pipelines/results/"
 
 # Texts that mean something in Markdown, HTML or on a terminal.
 HOSTILE = [
@@ -144,7 +144,7 @@ def _step(head: str, below: str) -> StepReport:
     one = StepReport(417, 1, name, step_digest(name), Stage.REPORT, milliseconds("19:22"), answer=Answer.SUCCEEDED)
     for word in words:
         one = _with(one, word)
-    one = one._replace(link=f"{PAGES}{one.build}/steps/%7B{one.step}%7D")
+    one = one._replace(link=f"{RESULTS}{one.build}/steps/%7B{one.step}%7D")
     if not below.strip():
         return one if one.stage is Stage.REPORT else one._replace(answer=Answer.NOTHING_RAN)
     code = one.exit_code

@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import re
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
     from pipe.model import Annotation, BuildStatus, Comment, Download, PullRequest, Report
 
-# Bitbucket Cloud's limits (https://developer.atlassian.com/cloud/bitbucket/rest/api-group-reports/).
-ANNOTATIONS_AT_ONCE, MOST_ANNOTATIONS = 100, 1000
+# Of a report, on either host (https://developer.atlassian.com/cloud/bitbucket/rest/api-group-reports/,
+# https://developer.atlassian.com/server/bitbucket/rest/).
+MOST_ANNOTATIONS = 1000
 
 
 class Bitbucket(Protocol):
     """What is asked of a Bitbucket. Every verb raises BitbucketError where it fails for good.
 
     Several verbs may be used at once. `until` gives a Bitbucket none of whose verbs tries any more after that moment,
-    in the clock's monotonic seconds.
+    in the clock's monotonic seconds. `status_keys` is what a build status's key may be.
     """
+
+    @property
+    def status_keys(self) -> re.Pattern[str]:
+        """What a build status's key may be."""
 
     def until(self, deadline: float) -> Bitbucket:
         """The same, with that deadline."""
@@ -27,11 +33,17 @@ class Bitbucket(Protocol):
     def pull_request(self, number: int) -> PullRequest:
         """One pull request."""
 
-    def open_pull_requests(self, branch: str) -> list[PullRequest]:
-        """The open pull requests of a source branch, the one last updated first."""
+    def open_pull_requests(self, branch: str | None, commit: str) -> list[PullRequest]:
+        """The open pull requests of a source branch, or that the commit is part of; the newest first."""
 
-    def comments(self, pull_request: int) -> list[Comment]:
-        """The comments on the whole pull request, over all pages: no inline and no deleted ones."""
+    def comments(self, pull_request: int, ours: Callable[[str], bool], hint: Callable[[], str]) -> list[Comment]:
+        """The comments on the whole pull request whose text is `ours`, over all pages: no inline and no deleted ones.
+
+        `hint` is asked where they are costly to find for what `hint` told another process.
+        """
+
+    def hint(self, pull_request: int) -> str:
+        """What helps another process to find the comment, "" where it needs no help."""
 
     def create_comment(self, pull_request: int, body: str) -> Comment:
         """Make a comment. Raises AnswerLost where it may have been made all the same."""
@@ -60,14 +72,13 @@ class Bitbucket(Protocol):
     def delete_report(self, commit: str, key: str) -> None:
         """Delete the Code Insights report of that key with its annotations, if it is there."""
 
-    def annotations(self, commit: str, key: str) -> list[str]:
-        """The ids of all annotations of a report."""
+    def replace_annotations(
+        self, commit: str, key: str, annotations: Sequence[Annotation], *, existed: bool | None
+    ) -> int:
+        """Make these the annotations of a report, at most MOST_ANNOTATIONS; how many old ones were deleted, if known.
 
-    def put_annotations(self, commit: str, key: str, annotations: Sequence[Annotation]) -> None:
-        """Make or replace annotations of a report, each by its id: at most ANNOTATIONS_AT_ONCE, at least one."""
-
-    def delete_annotation(self, commit: str, key: str, annotation: str) -> None:
-        """Delete the annotation of that id, if it is there."""
+        `existed` is what `put_report` said: only a report that is not new may have old ones.
+        """
 
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""

@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pipe.bitbucket.errors import AnswerLost, NotFound, Rejected
+from pipe.bitbucket import MOST_ANNOTATIONS
+from pipe.bitbucket.errors import AnswerLost, Forbidden, MissingScope, NotFound, NotYours, Rejected
 from pipe.model import BuildState, BuildStatus, Comment, Download, PullRequest, Report, ReportResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from pipe.bitbucket.http import Http
@@ -30,6 +31,8 @@ _PULL_REQUEST_FIELDS = (
     "id,state,updated_on,source.branch.name,source.commit.hash,destination.branch.name,destination.commit.hash,"
     "links.html.href"
 )
+_ANNOTATIONS_AT_ONCE = 100
+_NOT_YOURS = "Another account or token made it, and only that one can change it. The next commit gets one of this token"
 _TIMES = ("created", "updated")
 _ANNOTATION_FIELDS = "next,values.external_id,values.uuid"
 _REPORT_FIELDS = "next," + ",".join(
@@ -39,6 +42,8 @@ _REPORT_FIELDS = "next," + ",".join(
 
 class Cloud:
     """One repository on Bitbucket Cloud."""
+
+    status_keys = re.compile(r"[A-Za-z0-9._-]{1,40}")  # observed (buildbot/buildbot#7049)
 
     def __init__(self, http: Http, workspace: str, repository: str) -> None:
         self._http = http
@@ -54,11 +59,13 @@ class Cloud:
         fields = {"fields": _PULL_REQUEST_FIELDS}
         return _pull_request(self._get(f"/pullrequests/{number}", f"pull request {number}", fields))
 
-    def open_pull_requests(self, branch: str) -> list[PullRequest]:
+    def open_pull_requests(self, branch: str | None, commit: str) -> list[PullRequest]:  # noqa: ARG002 - seldom indexed
         """The open pull requests of a source branch, the one last updated first.
 
         With `q`, a `state` parameter would be ignored, so the state is part of the query.
         """
+        if branch is None:
+            return []
         params = {
             "q": f'source.branch.name = {json.dumps(branch)} AND state = "OPEN"',
             "sort": "-updated_on",
@@ -66,7 +73,7 @@ class Cloud:
         }
         page = self._get("/pullrequests", "list of pull requests", params)
         here = self._full_name.lower()
-        return [
+        open_ones = [
             found
             for value in _values(page, "list of pull requests")
             # A fork may have a branch of the same name.
@@ -74,16 +81,27 @@ class Cloud:
             and (found := _pull_request(value)).open
             and found.branch == branch
         ]
+        return sorted(open_ones, key=lambda one: one.updated, reverse=True)
 
-    def comments(self, pull_request: int) -> list[Comment]:
-        """The comments on the whole pull request, over all pages: no inline and no deleted ones."""
+    def hint(self, pull_request: int) -> str:  # noqa: ARG002
+        """Nothing: comments are listed by themselves, a hundred at once."""
+        return ""
+
+    def comments(
+        self,
+        pull_request: int,
+        ours: Callable[[str], bool] = lambda _: True,
+        hint: Callable[[], str] = lambda: "",  # noqa: ARG002
+    ) -> list[Comment]:
+        """The comments on the whole pull request whose text is `ours`, over all pages: no inline and deleted ones."""
         path = f"/pullrequests/{pull_request}/comments"
         params = {"pagelen": _COMMENTS_PER_PAGE, "fields": _COMMENT_FIELDS}
-        return [
+        found = (
             _comment(value)
             for value in self._pages(path, "comments", params)
             if not value.get("deleted") and not value.get("inline")
-        ]
+        )
+        return [one for one in found if ours(one.body)]
 
     def create_comment(self, pull_request: int, body: str) -> Comment:
         """Make a comment. Raises AnswerLost where it may have been made all the same."""
@@ -116,7 +134,12 @@ class Cloud:
         if status.branch:
             body["refname"] = status.branch
         path = f"{self._base}/commit/{commit}/statuses/build"
-        answer = self._http.request("POST", path, "build status", json=body)
+        try:
+            answer = self._http.request("POST", path, "build status", json=body)
+        except MissingScope:
+            raise
+        except Forbidden as error:
+            raise NotYours(error.head, _NOT_YOURS) from None
         if not isinstance(answer, dict) or answer.get("key") != status.key:
             raise Rejected("build status: the answer does not confirm that it was written. Check BITBUCKET_API_URL")
 
@@ -166,6 +189,28 @@ class Cloud:
         with suppress(NotFound):
             self._http.request("DELETE", self._report(commit, key), "old record")
 
+    def replace_annotations(
+        self, commit: str, key: str, annotations: Sequence[Annotation], *, existed: bool | None
+    ) -> int:
+        """Make these the annotations of a report; how many old ones were deleted.
+
+        A request for each hundred, none where there are none; with a report that is not new one more for each hundred
+        that are listed, and one for each old annotation. Those go last, but where both together would be more than a
+        report may have. Raises BitbucketError; the annotations put so far stay.
+        """
+        old: list[str] = []
+        if existed is not False:
+            ours = {annotation.id for annotation in annotations}
+            old = [name for name in self.annotations(commit, key) if name not in ours]
+        room = max(0, MOST_ANNOTATIONS - len(annotations))
+        for name in old[room:]:
+            self.delete_annotation(commit, key, name)
+        for start in range(0, len(annotations), _ANNOTATIONS_AT_ONCE):
+            self.put_annotations(commit, key, annotations[start : start + _ANNOTATIONS_AT_ONCE])
+        for name in old[:room]:
+            self.delete_annotation(commit, key, name)
+        return len(old)
+
     def annotations(self, commit: str, key: str) -> list[str]:
         """The ids of all annotations of a report: the writer's own, Bitbucket's where it has none."""
         params = {"pagelen": _COMMENTS_PER_PAGE, "fields": _ANNOTATION_FIELDS}
@@ -174,7 +219,7 @@ class Cloud:
         return [found for found in ids if isinstance(found, str)]
 
     def put_annotations(self, commit: str, key: str, annotations: Sequence[Annotation]) -> None:
-        """Make or replace annotations, each by its id, so that the request can be repeated."""
+        """Make or replace annotations, at most a hundred, each by its id, so that the request can be repeated."""
         body = list(map(_annotation_body, annotations))
         self._http.request("POST", f"{self._report(commit, key)}/annotations", "annotations", json=body)
 

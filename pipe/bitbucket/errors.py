@@ -21,6 +21,10 @@ class Forbidden(BitbucketError):
         self.head = head
 
 
+class NotYours(Forbidden):
+    """The thing is there and belongs to another account or token."""
+
+
 class MissingScope(Forbidden):
     """403 that names a scope which the token lacks."""
 
@@ -31,6 +35,10 @@ class NotFound(BitbucketError):
 
 class Rejected(BitbucketError):
     """Another 4xx: Bitbucket understood the request and does not accept it."""
+
+
+class Conflict(BitbucketError):
+    """409: the thing has changed since it was read, or something hangs on it."""
 
 
 class Unavailable(BitbucketError):

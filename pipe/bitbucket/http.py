@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from copy import copy
 from os import SEEK_END
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import requests
@@ -23,9 +23,10 @@ from pipe.bitbucket.errors import (
     Unavailable,
 )
 from pipe.terminal import plain
+from pipe.tls import Trusting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     from pipe.clock import Clock
@@ -46,8 +47,19 @@ class Http:
     """
 
     connect_seconds = 10.0
+    # The variable that says where the API is, and what else can be done where it does not answer.
+    variable = "BITBUCKET_API_URL"
+    try_again = TRY_AGAIN
 
-    def __init__(self, origin: str, credential: Credential | None, clock: Clock, debug: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        origin: str,
+        credential: Credential | None,
+        clock: Clock,
+        debug: Callable[[str], None],
+        authority: str | None = None,
+    ) -> None:
+        """Begin a session; `authority` is a file of certificates that are trusted beside the usual ones."""
         self.origin = origin
         self.deadline = float("inf")
         self._credential = credential
@@ -57,12 +69,14 @@ class Http:
         # What the environment says of proxies and certificates, read once: requests does it for every request.
         found = self._session.merge_environment_settings(origin, {}, None, None, None)
         self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        if authority:
+            self._session.mount("https://", Trusting(authority))
         # Nor is a .netrc looked into, which would sign what is not signed here.
         self._session.trust_env = False
         self._session.auth = _sign(credential) if credential else None
         self._session.headers["Accept"] = "application/json"
 
-    def until(self, deadline: float) -> Http:
+    def until(self, deadline: float) -> Self:
         """The same session, with that deadline."""
         same = copy(self)
         same.deadline = deadline
@@ -89,7 +103,7 @@ class Http:
         """
         options: dict[str, Any] = {"json": json, "params": params}
         response = self._answer(method, path, what, lambda: options, repeatable=repeatable)
-        return _json(response, what, AnswerLost if not repeatable else Rejected)
+        return self._json(response, what, AnswerLost if not repeatable else Rejected)
 
     def fetch(self, path: str, what: str, limit: int) -> bytes:
         """Get a file to which the API redirects, from wherever that is and without the credential.
@@ -109,7 +123,7 @@ class Http:
             try:
                 answer = bare.get(url, stream=True, timeout=(min(self.connect_seconds, left), left))
             except requests.RequestException:
-                raise Unavailable(f"{what}: its address did not answer. {TRY_AGAIN}") from None
+                raise Unavailable(f"{what}: its address did not answer. {self.try_again}") from None
             if not answer.ok:
                 raise Rejected(f"{what}: its address answers {answer.status_code}")
         data = bytearray()
@@ -119,7 +133,7 @@ class Http:
                 if len(data) > limit:
                     raise Rejected(f"{what}: is larger than {limit >> 20} MB")
         except requests.RequestException:
-            raise Unavailable(f"{what}: the answer broke off. {TRY_AGAIN}") from None
+            raise Unavailable(f"{what}: the answer broke off. {self.try_again}") from None
         finally:
             answer.close()
         return bytes(data)
@@ -178,30 +192,40 @@ class Http:
             return response
         raise self._failed(response, what, repeatable=repeatable)
 
+    def _json(self, response: requests.Response, what: str, kind: type[BitbucketError]) -> Any:  # noqa: ANN401
+        """The JSON of an answer, None of an empty one; raises `kind` for anything else."""
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError:
+            raise kind(f"{what}: the answer is not JSON. Check {self.variable}") from None
+
     def _unanswered(self, error: requests.RequestException, what: str, *, repeatable: bool) -> BitbucketError:
         host = self.origin.split("/")[2]
         if isinstance(error, requests.exceptions.SSLError):
             return Rejected(
-                f"{what}: {host} could not be trusted (TLS). Check the certificate authority of this network"
+                f"{what}: {host} could not be trusted (TLS). Where an authority of your own signs for it, give its "
+                "certificates as CA_BUNDLE"
             )
         if isinstance(error, requests.exceptions.ProxyError):
             return Rejected(f"{what}: the proxy did not let the request through. Check HTTPS_PROXY and NO_PROXY")
         if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
-            return Rejected(f"{what}: the request could not be made. Check the token and BITBUCKET_API_URL")
+            return Rejected(f"{what}: the request could not be made. Check the token and {self.variable}")
         silent = isinstance(error, requests.exceptions.Timeout)
         text = f"{what}: {host} " + ("did not answer in time" if silent else "could not be reached, or broke off")
         connecting = isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)
         if repeatable or connecting:
-            return Unavailable(f"{text}. {TRY_AGAIN}")
+            return Unavailable(f"{text}. {self.try_again}")
         return AnswerLost(text)
 
     def _failed(self, response: requests.Response, what: str, *, repeatable: bool) -> BitbucketError:
         status = response.status_code
-        said = _said(response)
+        said = f": {words}" if (words := self._said(response)) else ""
         if status == 401:  # noqa: PLR2004
             return Unauthorized(f"{what}: the token was not accepted (401){said}. {self._hint()}")
         if status == 403:  # noqa: PLR2004
-            return _forbidden(response, what)
+            return self._forbidden(response, what, said)
         if status == 404:  # noqa: PLR2004
             return NotFound(f"{what}: not found (404){said}. It does not exist, or the token has no access to it")
         if status == 429:  # noqa: PLR2004
@@ -211,14 +235,14 @@ class Http:
                 wait=_seconds(response),
             )
         if status == 409:  # noqa: PLR2004 - nothing was done, whatever the method
-            return Unavailable(f"{what}: another write came in between (409){said}. {TRY_AGAIN}")
+            return Unavailable(f"{what}: another write came in between (409){said}. {self.try_again}")
         if status in _TRY_AGAIN:
             text = f"{what}: Bitbucket had an error of its own ({status})"
             if repeatable:
-                return Unavailable(f"{text}. {TRY_AGAIN}", wait=_seconds(response))
+                return Unavailable(f"{text}. {self.try_again}", wait=_seconds(response))
             return AnswerLost(text)
         if response.is_redirect:
-            return Rejected(f"{what}: redirected ({status}), which is not followed. Check BITBUCKET_API_URL")
+            return Rejected(f"{what}: redirected ({status}), which is not followed. Check {self.variable}")
         return Rejected(f"{what}: Bitbucket rejected the request ({status}){said}")
 
     def _hint(self) -> str:
@@ -235,21 +259,30 @@ class Http:
             "an API token with scopes for Bitbucket that has not expired"
         )
 
+    def _forbidden(self, response: requests.Response, what: str, said: str) -> BitbucketError:
+        """Which scope is missing where the error's detail says so, else what else it can be.
 
-def _forbidden(response: requests.Response, what: str) -> BitbucketError:
-    """Which scope is missing where the error's detail says so, else what else it can be.
+        The scope headers are told only: a classic scope implies others, so they prove nothing.
+        """
+        detail = _error(response).get("detail")
+        granted = _scopes(detail, "granted")
+        text = f"{what}: not allowed (403){said}"
+        if missing := [scope for scope in _scopes(detail, "required") if scope not in granted]:
+            has = f" It has {', '.join(granted)}." if granted else ""
+            hint = f"The token lacks the scope {', '.join(missing)}.{has} Make a token that has it too"
+            return MissingScope(text, hint)
+        wants, has = (response.headers.get(f"X-{name}Oauth-Scopes", "") for name in ("Accepted-", ""))
+        scopes = f" (Bitbucket asks for the scope {plain(wants)[:200]}, the token has {plain(has)[:200]})"
+        return Forbidden(text, f"The token's account needs access to the repository{scopes if wants else ''}")
 
-    The scope headers are told only: a classic scope implies others, so they prove nothing.
-    """
-    detail = _error(response).get("detail")
-    granted = _scopes(detail, "granted")
-    text = f"{what}: not allowed (403){_said(response)}"
-    if missing := [scope for scope in _scopes(detail, "required") if scope not in granted]:
-        has = f" It has {', '.join(granted)}." if granted else ""
-        return MissingScope(text, f"The token lacks the scope {', '.join(missing)}.{has} Make a token that has it too")
-    wants, has = (response.headers.get(f"X-{name}Oauth-Scopes", "") for name in ("Accepted-", ""))
-    scopes = f" (Bitbucket asks for the scope {plain(wants)[:200]}, the token has {plain(has)[:200]})" if wants else ""
-    return Forbidden(text, f"The token's account needs access to the repository{scopes}")
+    def _said(self, response: requests.Response) -> str:
+        """Bitbucket's own words from a JSON error, with the fields it names, in one short line; "" without any."""
+        error = _error(response)
+        words = [said if isinstance(said := error.get("message"), str) else ""]
+        fields = error.get("fields")
+        if isinstance(fields, dict):
+            words += [f"{name}: {one[0] if isinstance(one, list) and one else one}" for name, one in fields.items()]
+        return short(words)
 
 
 def _sign(credential: Credential) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
@@ -259,16 +292,6 @@ def _sign(credential: Credential) -> Callable[[requests.PreparedRequest], reques
 
     signer: Any = HTTPBasicAuth(credential.user, credential.secret) if credential.user else TokenAuth(credential.secret)
     return signer  # type: ignore[no-any-return]
-
-
-def _json(response: requests.Response, what: str, kind: type[BitbucketError]) -> Any:  # noqa: ANN401
-    """The JSON of an answer, None of an empty one; raises `kind` for anything else."""
-    if not response.content:
-        return None
-    try:
-        return response.json()
-    except ValueError:
-        raise kind(f"{what}: the answer is not JSON. Check BITBUCKET_API_URL") from None
 
 
 def _error(response: requests.Response) -> dict[str, Any]:
@@ -286,15 +309,10 @@ def _error(response: requests.Response) -> dict[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
-def _said(response: requests.Response) -> str:
-    """Bitbucket's own words from a JSON error, with the fields it names, in one short line."""
-    error = _error(response)
-    words = [said if isinstance(said := error.get("message"), str) else ""]
-    fields = error.get("fields")
-    if isinstance(fields, dict):
-        words += [f"{name}: {text[0] if isinstance(text, list) and text else text}" for name, text in fields.items()]
+def short(words: Iterable[str]) -> str:
+    """Words of an answer as one short line, each once."""
     text = " · ".join(dict.fromkeys(" ".join(plain(word).split()) for word in words if word))
-    return f": {text[:300].rstrip('. ')}" if text else ""
+    return text[:300].rstrip(". ")
 
 
 def _scopes(detail: object, key: str) -> list[str]:

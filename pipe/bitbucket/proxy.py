@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pipe.model import Annotation, BuildStatus, Comment, PullRequest, Report
 
 ADDRESS = "http://host.docker.internal:29418"
-# Pipelines sets it in pipes and nowhere else (reviewdog/reviewdog#996, confirmed by Bitbucket's team).
-IN_A_PIPE = "BITBUCKET_PIPE_STORAGE_DIR"
 _ORIGIN = "http://api.bitbucket.org/2.0"
 _CREDENTIAL = "Give ATLASSIAN_ACCOUNT_EMAIL and ATLASSIAN_API_TOKEN, or BITBUCKET_ACCESS_TOKEN"
 
@@ -62,6 +60,8 @@ class _Unsigned(Http):
 class Proxied:
     """One repository through the proxy: its Code Insights reports and annotations. Anything else raises Forbidden."""
 
+    status_keys = Cloud.status_keys
+
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
@@ -81,29 +81,27 @@ class Proxied:
         """Delete the Code Insights report of that key with its annotations, if it is there."""
         self._cloud.delete_report(commit, key)
 
-    def annotations(self, commit: str, key: str) -> list[str]:
-        """The ids of all annotations of a report."""
-        return self._cloud.annotations(commit, key)
-
-    def put_annotations(self, commit: str, key: str, annotations: Sequence[Annotation]) -> None:
-        """Make or replace annotations of a report."""
-        self._cloud.put_annotations(commit, key, annotations)
-
-    def delete_annotation(self, commit: str, key: str, annotation: str) -> None:
-        """Delete the annotation of that id, if it is there."""
-        self._cloud.delete_annotation(commit, key, annotation)
+    def replace_annotations(
+        self, commit: str, key: str, annotations: Sequence[Annotation], *, existed: bool | None
+    ) -> int:
+        """Make these the annotations of a report; how many old ones were deleted."""
+        return self._cloud.replace_annotations(commit, key, annotations, existed=existed)
 
     def pull_request(self, number: int) -> PullRequest:
         """Not possible."""
         _refuse(f"pull request {number}")
 
-    def open_pull_requests(self, branch: str) -> list[PullRequest]:  # noqa: ARG002
+    def open_pull_requests(self, branch: str | None, commit: str) -> list[PullRequest]:  # noqa: ARG002
         """Not possible."""
         _refuse("list of pull requests")
 
-    def comments(self, pull_request: int) -> list[Comment]:  # noqa: ARG002
+    def comments(self, pull_request: int, ours: Callable[[str], bool], hint: Callable[[], str]) -> list[Comment]:  # noqa: ARG002
         """Not possible."""
         _refuse("comments")
+
+    def hint(self, pull_request: int) -> str:  # noqa: ARG002
+        """Nothing."""
+        return ""
 
     def create_comment(self, pull_request: int, body: str) -> Comment:  # noqa: ARG002
         """Not possible."""

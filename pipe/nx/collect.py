@@ -92,7 +92,7 @@ class Collector:
         self._settings = settings
         self._hosts = hosts
         steps = BuildSteps(build, since) if every_step else None
-        self._search = Search(checkout, build, checkout.cloned(), steps=steps)
+        self._search = Search(checkout, build, checkout.cloned(fresh=build.fresh), steps=steps)
         self._workspace = Workspace.find(checkout, settings.workspace_dir, working_directory)
         self._roots = tuple(dict.fromkeys((self._workspace.root, checkout.root)))
         self._bases = tuple(dict.fromkeys((working_directory, *self._roots)))
@@ -228,7 +228,7 @@ class Collector:
         if cloud and runs and not any(run.link for run in runs):
             yield (
                 "Which of Nx Cloud's runs are this step's is not known: its client prints their links. "
-                f"Keep what nx prints: {hints.RECIPE}"
+                f"Keep what nx prints: {hints.recipe_of(search.build.advice.log)}"
             )
 
 

@@ -31,20 +31,26 @@ _RECORD_AT_HOME = (23, 2)
 _NEWEST_MINOR = 9_999
 
 
+def recipe_of(log: str) -> str:
+    """The command that keeps what nx prints in a log of that name."""
+    return RECIPE.replace("nx-$BITBUCKET_STEP_UUID.log", log)
+
+
 def hints(workspace: Workspace, search: Search, runs: Sequence[Run]) -> tuple[Hint, ...]:
     """What to add to the step whose runs these are, of which `search` has read the sources."""
+    recipe = recipe_of(search.build.advice.log)
     logs, recorded = search.of(Kind.LOG), bool(search.of(Kind.RECORD))
     if any(run.cut for log in logs for run in log.runs) and not recorded:
-        return (Hint("A log ends before nx does; from Nx 22.7 on its last lines go to stderr. Keep both", RECIPE),)
+        return (Hint("A log ends before nx does; from Nx 22.7 on its last lines go to stderr. Keep both", recipe),)
     if logs:
         return ()
     if recorded:
         unexplained = search.build.failed and all(run.status is RunStatus.SUCCEEDED for run in runs)
         why = "The step failed and no record says why: a command that is killed, or fails before any task, leaves none"
-        return (Hint(f"{why}. Keep what nx prints too", RECIPE),) if unexplained else ()
-    capture = Hint("To see every nx command of the step, keep what it prints", RECIPE)
+        return (Hint(f"{why}. Keep what nx prints too", recipe),) if unexplained else ()
+    capture = Hint("To see every nx command of the step, keep what it prints", recipe)
     if (workspace.version or _CALLS_PLUGINS) >= _CALLS_PLUGINS and not workspace.has_recorder:
-        capture = Hint(f"{capture.text}, or install nx-report-recorder and add {PLUGIN} to nx.json", RECIPE)
+        capture = Hint(f"{capture.text}, or install nx-report-recorder and add {PLUGIN} to nx.json", recipe)
     if search.records:
         return (capture,)
     if not workspace.is_one:
@@ -57,8 +63,7 @@ def hints(workspace: Workspace, search: Search, runs: Sequence[Run]) -> tuple[Hi
     if ran and ran < _RECORD_AT_HOME:
         return (capture,)
     which = f"Nx {known[0]} keeps its" if known else "Nx 23.2 and later keep their"
-    place = "export NX_CACHE_DIRECTORY=$BITBUCKET_CLONE_DIR/.nx/cache"
-    return (Hint(f"{which} record outside the clone. Add before nx", place), capture)
+    return (Hint(f"{which} record outside the clone. Add before nx", search.build.advice.cache), capture)
 
 
 def is_out_of_sight(workspace: Workspace, search: Search) -> bool:

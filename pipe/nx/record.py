@@ -50,6 +50,7 @@ class Identity(NamedTuple):
     number: str
     step: str
     step_run: str
+    job: str
 
     @property
     def run(self) -> int | None:
@@ -233,4 +234,4 @@ def _object(line: bytes) -> Mapping[str, Any] | None:
 def _identity(value: object) -> Identity | None:
     if not isinstance(value, dict) or not text(value.get("number")):
         return None
-    return Identity(*(str(value.get(key) or "") for key in ("ci", "number", "step", "stepRun")))
+    return Identity(*(str(value.get(key) or "") for key in ("ci", "number", "step", "stepRun", "job")))

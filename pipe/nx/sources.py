@@ -14,7 +14,9 @@ from itertools import takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from pipe.build import PIPELINES
 from pipe.checkout import Unreadable
+from pipe.ci import number_of
 from pipe.model import Run, Task, TaskStatus, result_of
 from pipe.nx import history, printed, record, run_json
 from pipe.nx.join import Kind, Source
@@ -38,6 +40,7 @@ _RECORDS_LIMIT = 24 << 20  # characters of the outputs of all records
 _LOGS_LIMIT = 32 << 20  # of those of all logs
 _MOST_STEPS = 500  # of one build; the records of more are told without a step
 _LEEWAY = timedelta(seconds=5)  # how much later than its last recorded run a log may have been written
+_NAMES = {PIPELINES: "Bitbucket Pipelines", "jenkins": "Jenkins", "bamboo": "Bamboo", "teamcity": "TeamCity"}
 _UUID = re.compile(r"\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
 
 
@@ -66,8 +69,8 @@ class BuildSteps:
             self._ends[step][build.run] = max(filter(None, (known, head.run.end)), default=None)
 
     def step(self, text: str) -> str | None:
-        """The step of that UUID; None where it is none, or one of too many."""
-        step = record.step_uuid(text)
+        """The step of that UUID; None where it is none, or one of too many, or the pipe does not know its own."""
+        step = record.step_uuid(text) if self._own else None
         if step is None or (step not in self._ends and len(self._ends) >= _MOST_STEPS):
             return None
         self._ends.setdefault(step, {})
@@ -444,11 +447,18 @@ def _spans(task: Task, run: Run) -> bool:
 
 def _other_build(found: record.Identity, mine: Build) -> str | None:
     """Why a record is not of this build, None where it is."""
-    if found.ci != "bitbucket":
-        return f"was recorded by {found.ci or 'another CI'}, this is Bitbucket Pipelines"
-    if found.number != str(mine.number):
+    if mine.ci and found.ci != mine.ci:
+        return f"was recorded by {_name(found.ci)}, this is {_name(mine.ci)}"
+    if number_of(found.number) != mine.number:
         return f"is of build {found.number}, this is build {mine.number}"
+    # What names a job may be more than the recorder knows of it.
+    if mine.ci and found.job not in mine.job:
+        return f"is of job {found.job}, this is job {mine.job}"
     return None
+
+
+def _name(ci: str) -> str:
+    return _NAMES.get(ci, "another CI")
 
 
 def _other_step(found: record.Identity, mine: Build) -> str | None:

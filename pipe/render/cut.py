@@ -53,12 +53,14 @@ def cut(one: StepReport, excerpt: Callable[[int, int], Sequence[str]] | None = N
         patience=within(one.patience, 0, _MOST_SECONDS),
         expect=within(one.expect, 0, _MOST_STEPS),
         before=tuple(step for step in one.before if re.fullmatch("[0-9a-f]{8}", step))[:MOST_BEFORE],
+        job=one.job if re.fullmatch("[0-9a-f]{8}|", one.job) else digest(one.job),
+        hint=one.hint if re.fullmatch("[0-9-]{0,40}", one.hint) else "",
         parallel=one.parallel if one.parallel and 0 <= one.parallel[0] < one.parallel[1] <= _MOST_STEPS else None,
     )
     if one.stage is Stage.REPORT:
         base = base._replace(
             answer=one.answer,
-            exit_code=re.sub("[^0-9A-Za-z-]", "", one.exit_code or "")[:10] or None,
+            exit_code=_exit_code(one.exit_code),
             total=within(one.total, 0, _MOST_TASKS),
             failed=within(max(one.failed, len(one.failures)), 0, _MOST_TASKS),
             cached=within(one.cached, 0, _MOST_TASKS),
@@ -80,6 +82,12 @@ def with_names(one: StepReport, names: Sequence[str], room: int) -> StepReport:
     room -= units(record.fields(one._replace(expect=number))) + len(" names=")
     kept = fitting(names, room, lambda name: units(record.quoted(name)) + 1)
     return one._replace(names=kept, expect=one.expect if len(kept) == len(names) else number)
+
+
+def _exit_code(text: str | None) -> str | None:
+    """An exit code of letters and digits; what is no success does not become one."""
+    clean = re.sub("[^0-9A-Za-z-]", "", text or "")[:10]
+    return "1" if clean in ("", "0") and text not in (None, "", "0") else clean or None
 
 
 def _page(logs: str) -> str:

@@ -85,7 +85,7 @@ def _exit_code(build: Build) -> Iterator[str]:
     if build.exit_code is None:
         yield (
             "The step's exit code is not known: what failed outside of nx is not seen, and a task that passed on retry "
-            "counts as failed. Add to the pipe's variables: BITBUCKET_EXIT_CODE: $BITBUCKET_EXIT_CODE"
+            f"counts as failed. {build.advice.exit_code}"
         )
     elif not build.exit_code.lstrip("-").isdigit():
         yield f"BITBUCKET_EXIT_CODE {build.exit_code} is no number: it is taken as a failure"

@@ -11,6 +11,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from pipe import emoji
+
 # `.invalid` can never be anyone's host (RFC 2606).
 _LINE = re.compile(r"\[nx-report:([A-Za-z0-9._-]{1,30})\]: https://nx-report\.invalid/v1\?([a-z0-9=&-]{1,300})")
 # The footer's time, at the end of a line.
@@ -29,8 +31,9 @@ class Known(NamedTuple):
 class Marker(NamedTuple):
     """What a comment shows: which build of which commit, and the digest of the records that it was made of.
 
-    `rich` says that it shows more than they hold, `at` when it was written and `until` when its writer looks again
-    (milliseconds since 1970, 0 for never); `known` is the last result known by then, None where there was none.
+    `job` is whose build it is where there are several jobs, `rich` says that it shows more than they hold, `at` when it
+    was written and `until` when its writer looks again (milliseconds since 1970, 0 for never); `known` is the last
+    result known by then, None where there was none.
     """
 
     report_id: str
@@ -41,12 +44,13 @@ class Marker(NamedTuple):
     at: int = 0
     until: int = 0
     known: Known | None = None
+    job: str = ""
 
 
 def sign(text: str, marker: Marker) -> str:
     """The comment: the text, and under it the marker, which also tells whether somebody changes the text."""
     query = f"build={marker.build}&commit={marker.commit}&of={marker.of}&sum={digest(text)}&rich={int(marker.rich)}"
-    query += f"&at={marker.at}&until={marker.until}"
+    query += f"&at={marker.at}&until={marker.until}" + (f"&job={marker.job}" if marker.job else "")
     if marker.known:
         query += f"&known={marker.known.build}-{marker.known.commit}-{marker.known.failed}-{marker.known.total}"
     return f"{text.rstrip()}\n\n[nx-report:{marker.report_id}]: https://nx-report.invalid/v1?{query}\n"
@@ -81,11 +85,12 @@ def find(body: str, report_id: str) -> tuple[Marker, bool] | None:
         at=number("at"),
         until=number("until"),
         known=Known(int(known[1]), known[2], int(known[3]), int(known[4])) if known else None,
+        job=values.get("job", ""),
     )
     return marker, values.get("sum") == digest(text)
 
 
 def digest(text: str) -> str:
-    """Sixteen digits of a text's hash, the same whatever the footer's time, line ends and margins, which may change."""
-    lines = [_MOMENT.sub("", line.strip()) for line in text.strip().splitlines()]
+    """Sixteen digits of a text's hash, the same whatever may change: the footer's time, line ends, margins, emoji."""
+    lines = [_MOMENT.sub("", line.strip()) for line in emoji.without(text).strip().splitlines()]
     return hashlib.sha256("\n".join(line for line in lines if line).encode("utf-8", "replace")).hexdigest()[:16]

@@ -144,6 +144,8 @@ def fields(one: StepReport) -> str:
         parts.append(f"saved={milliseconds(one.saved)}")
     if one.against:
         parts.append(f"against={quoted(one.against)}")
+    if one.hint:
+        parts.append(f"comment={one.hint}")
     if one.parallel:
         parts.append(f"parallel={one.parallel[0]}/{one.parallel[1]}")
     return " ".join(parts) + listed("before", one.before) + listed("names", one.names)
@@ -191,6 +193,7 @@ def read_fields(text: str, one: StepReport) -> StepReport | None:
         parallel=(int(parallel[1]), int(parallel[2])) if parallel else None,
         saved=int(found["saved"]) / 1000 if found.get("saved") else None,
         against=unquote(found.get("against", "")),
+        hint=found.get("comment", ""),
         before=texts("before"),
         names=texts("names"),
         elsewhere=texts("elsewhere"),

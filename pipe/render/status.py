@@ -14,8 +14,10 @@ from pipe.render.markdown import shorten
 if TYPE_CHECKING:
     from pipe.build import Build
 
-# Bitbucket Cloud, observed: key 40, name 255, url 450; an address must not be cut. The description is ours.
-KEY_LIMIT, NAME_LIMIT, URL_LIMIT, DESCRIPTION_LIMIT = 40, 255, 450, 140
+# On both hosts, on Cloud as observed: name 255, url 450; an address must not be cut. The description is ours.
+NAME_LIMIT, URL_LIMIT, DESCRIPTION_LIMIT = 255, 450, 140
+# Of Bitbucket Cloud, the narrower of both hosts.
+KEYS = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 _STATES = {
     Answer.SUCCEEDED: BuildState.SUCCESSFUL,
@@ -50,13 +52,13 @@ def describe(summary: Summary, build: int) -> str:
     return shorten(head[0].upper() + head[1:] + rest, DESCRIPTION_LIMIT - len(end)) + end
 
 
-def key(report_id: str, pull_request: int | None, ref: str) -> str:
-    """One key for a report on a pull request or branch, the same in every build, at most 40 characters.
+def key(report_id: str, pull_request: int | None, ref: str, keys: re.Pattern[str] = KEYS) -> str:
+    """One key for a report on a pull request or branch, the same in every build, at most 40 characters where hashed.
 
-    Readable where it fits; a name that does not is hashed, for a cut one would be another's too
+    Readable where it is one of what `keys` may be; a name that is not is hashed, for a cut one would be another's too
     (runatlantis/atlantis#2037).
     """
     readable = f"{report_id}-pr-{pull_request}" if pull_request else f"{report_id}-ref-{ref}"
-    if len(readable) <= KEY_LIMIT and re.fullmatch(r"[A-Za-z0-9._-]+", readable):
+    if keys.fullmatch(readable):
         return readable
     return f"{report_id[:23]}-{hashlib.sha256(readable.encode()).hexdigest()[:16]}"

@@ -24,6 +24,7 @@ from pipe.steps import Failure, StepReport, digest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pipe.build import Pages
     from pipe.insights.derive import Insights
     from pipe.model import Task
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 DESCRIPTION_LIMIT = 255
 
 _LONGEST_TITLE = 255
-_UUID = r"(?:%7B)?[0-9A-Za-z-]{1,64}(?:%7D)?"
 
 
 class Scope(NamedTuple):
@@ -141,9 +141,10 @@ def _error(summary: Summary) -> str | None:
 
 
 def key(one: StepReport, scope: Scope) -> str:
-    """The report's key: at most 87 of `A-Z a-z 0-9 . _ -`. Another build, run or step has another."""
+    """The report's key: at most 96 of `A-Z a-z 0-9 . _ -`. Another job, build, run or step has another."""
     letter = "f" if one.stage is Stage.FINAL else "s"
-    return f"{_prefix(scope)}{one.build}-{one.run}{letter}-{_name_digest(one)}{one.step}"
+    job = f"-{one.job}" if one.job else ""
+    return f"{_prefix(scope)}{one.build}-{one.run}{letter}-{_name_digest(one)}{one.step}{job}"
 
 
 def _name_digest(one: StepReport) -> str:
@@ -182,14 +183,15 @@ def report(one: StepReport, scope: Scope) -> Report:
 # --- and back ---------------------------------------------------------------------------------------------------------
 
 
-def read(report: Report, scope: Scope, pages: str, trusted: Callable[[str], bool] = nx_cloud) -> StepReport | None:
+def read(report: Report, scope: Scope, pages: Pages, trusted: Callable[[str], bool] = nx_cloud) -> StepReport | None:
     """Read a record back, None where the key is not one of this scope. Never raises, whatever it holds.
 
-    `pages` is the address that the pages of the repository's builds begin with, `…/pipelines/results/`: any other link
-    of a step is dropped. Of runs those stay that are `trusted`.
+    `pages` says where the pages of the repository's builds are: any other link of a step is dropped. Of runs those stay
+    that are `trusted`.
     """
     found = re.fullmatch(
-        re.escape(_prefix(scope)) + "(0|[1-9][0-9]{0,11})-([1-9][0-9]{0,5})([sf])-([0-9a-f]{8})([0-9a-f]{8}|)",
+        re.escape(_prefix(scope)) + "(0|[1-9][0-9]{0,11})-([1-9][0-9]{0,5})([sf])"
+        "-([0-9a-f]{8})([0-9a-f]{8}|)(?:-([0-9a-f]{8}))?",
         report.key,
     )
     if not found:
@@ -201,7 +203,8 @@ def read(report: Report, scope: Scope, pages: str, trusted: Callable[[str], bool
         step=found[5],
         stage=Stage.FINAL if found[3] == "f" else Stage.REPORT,
         at=0,
-        link=report.link if report.link and _is_page(report.link, pages) else None,
+        link=report.link if report.link and pages.has(report.link) else None,
+        job=found[6] or "",
     )
     text = next((value for name, _, value in report.data if name == "Record" and isinstance(value, str)), "")
     fields, _, name = text.partition(record.NAME)
@@ -215,10 +218,6 @@ def read(report: Report, scope: Scope, pages: str, trusted: Callable[[str], bool
 
 
 _FAILED = ReportResult.FAILED
-
-
-def _is_page(url: str, pages: str) -> bool:
-    return bool(re.fullmatch(re.escape(pages) + rf"[0-9]{{1,12}}(?:/steps/{_UUID})?", url))
 
 
 def _title(one: StepReport, text: str, separator: str) -> str | None:
@@ -251,10 +250,10 @@ def _foreign(identity: StepReport, title: str, result: ReportResult, text: str) 
 # --- as a build status ------------------------------------------------------------------------------------------------
 
 
-def status(one: StepReport, scope: Scope, pages: str) -> BuildStatus:
+def status(one: StepReport, scope: Scope, pages: Pages) -> BuildStatus:
     """The record as a build status: without lines and runs, of which the number stays.
 
-    `pages` is the address that the pages of the repository's builds begin with.
+    `pages` says where the pages of the repository's builds are.
     """
     one = cut(one)
     name = label(one)
@@ -263,17 +262,18 @@ def status(one: StepReport, scope: Scope, pages: str) -> BuildStatus:
         state=_state(one),
         name=f"{one.title} · {name}" if name else one.title,
         description=_description(one),
-        url=one.link or f"{pages}{one.build}",
+        url=one.link or pages.of(one.build),
         branch=scope.branch,
     )
 
 
 def status_key(one: StepReport, scope: Scope) -> str:
-    """The status's key, at most 40 of `A-Z a-z 0-9 -`: 4 + 7 + 1 + 8 + 1 + 4 + 1 + 7 + 7."""
+    """The status's key, at most 40 of `A-Z a-z 0-9 -`: 4 + 7 + 1 + 8 + 1 + 4 + 1 + 7 + 7; 8 more with a job."""
     parts = _base36(int(scope.digest, 16), 7), _base36(one.build), _base36(one.run)
     letter = "F" if one.stage is Stage.FINAL else "S"
     step = _base36(int(one.step, 16), 7) if one.step else ""
-    return f"nxr-{'-'.join(parts)}{letter}{_base36(int(_name_digest(one), 16), 7)}{step}"
+    job = f"-{_base36(int(one.job, 16), 7)}" if one.job else ""
+    return f"nxr-{'-'.join(parts)}{letter}{_base36(int(_name_digest(one), 16), 7)}{step}{job}"
 
 
 def _base36(number: int, width: int = 1) -> str:
@@ -296,7 +296,7 @@ def _state(one: StepReport) -> BuildState:
 
 def _description(one: StepReport) -> str:
     """The answer in words, then the record with the ids of failed tasks, as far as there is room."""
-    one = one._replace(more_runs=one.more_runs + len(one.runs), before=one.before[:1], against="", saved=None)
+    one = one._replace(more_runs=one.more_runs + len(one.runs), before=one.before[:1], against="", saved=None, hint="")
     words = record.short(record.words(one), 24)
     room = DESCRIPTION_LIMIT - len(words) - len(" []")
     elsewhere = record.listed("elsewhere", [record.short(text, 20) for text in one.elsewhere[:1]])
@@ -306,11 +306,11 @@ def _description(one: StepReport) -> str:
     return f"{words} [{fields}{record.listed('ids', ids)}]"
 
 
-def read_status(found: BuildStatus, scope: Scope, pages: str) -> StepReport | None:
+def read_status(found: BuildStatus, scope: Scope, pages: Pages) -> StepReport | None:
     """Read a record back that is a build status, None where the key is not one of this scope. Never raises."""
     key = re.fullmatch(
         f"nxr-{_base36(int(scope.digest, 16), 7)}"
-        "-(0|[1-9a-z][0-9a-z]{0,7})-([1-9a-z][0-9a-z]{0,3})([SF])([0-9a-z]{7})([0-9a-z]{7}|)",
+        "-(0|[1-9a-z][0-9a-z]{0,7})-([1-9a-z][0-9a-z]{0,3})([SF])([0-9a-z]{7})([0-9a-z]{7}|)(?:-([0-9a-z]{7}))?",
         found.key,
     )
     if not key:
@@ -322,7 +322,8 @@ def read_status(found: BuildStatus, scope: Scope, pages: str) -> StepReport | No
         step=f"{int(key[5], 36):08x}" if key[5] else "",
         stage=Stage.FINAL if key[3] == "F" else Stage.REPORT,
         at=0,
-        link=found.url if _is_page(found.url, pages) else None,
+        link=found.url if pages.has(found.url) else None,
+        job=f"{int(key[6], 36):08x}" if key[6] else "",
     )
     match = re.search(r" \[(v[0-9].*)\]$", found.description)
     fields = match[1] if match else ""

@@ -11,8 +11,9 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipe import emoji
 from pipe.insights import Answer
-from pipe.model import BuildState, BuildStatus, Stage
+from pipe.model import BuildState, BuildStatus, Counts, Stage
 from pipe.render import figures, logs, reproduce
 from pipe.render.answer import SYMBOLS, Facts, besides, listed, sentence
 from pipe.render.comment import LIMIT, newness
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from pipe.build import Pages
     from pipe.render.step_report import Scope
     from pipe.steps import Failure, StepReport, Steps
 
@@ -33,16 +35,12 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where the report belongs: the repository's page, the commit, and whose report it is."""
+    """Where the report belongs: the repository's page, the commit, whose report it is, and where builds' pages are."""
 
     repository: str
     commit: str
     scope: Scope
-
-    @property
-    def pages(self) -> str:
-        """What the addresses of the builds' pages begin with."""
-        return f"{self.repository}/pipelines/results/"
+    pages: Pages
 
 
 class _Detail(NamedTuple):
@@ -78,6 +76,7 @@ _READABLE_LINES, _LEAST = 100, 4
 _ROOM = LIMIT - 500  # the marker is added by the caller
 _MOST_SECTIONS = 5  # of steps that did not fail; more of them are one table
 _NAME = 60  # characters of a step's name
+_MOST_BUILDS = 5  # of several jobs, linked
 _DUPLICATES = 5  # names that several steps share and that are told
 
 
@@ -88,7 +87,7 @@ def body(steps: Steps, place: Place, now: datetime) -> str:
 
 def digest(steps: Steps, place: Place) -> str:
     """Sixteen hexadecimal digits that stand for all that the comment says but the time."""
-    return hashlib.sha256(_body(steps, place, "").encode()).hexdigest()[:16]
+    return hashlib.sha256(emoji.without(_body(steps, place, "")).encode()).hexdigest()[:16]
 
 
 def _body(steps: Steps, place: Place, time: str) -> str:
@@ -108,7 +107,8 @@ def status(steps: Steps, place: Place) -> BuildStatus | None:
     if state is None:
         return None
     _, head, rest = view.answer(str, 20)
-    end = f" · build {steps.build}"
+    numbers = [str(build) for build, _ in steps.builds]
+    end = f" · build{'s' if len(numbers) > 1 else ''} {listed(numbers, str, _MOST_BUILDS)}"
     scope = place.scope
     return BuildStatus(
         key=key(scope.report_id, scope.pull_request, scope.ref.partition("/")[2]),
@@ -117,6 +117,9 @@ def status(steps: Steps, place: Place) -> BuildStatus | None:
         description=shorten(view.capital(head) + rest, DESCRIPTION_LIMIT - len(end)) + end,
         url=view.url(),
         branch=scope.branch,
+        build=steps.builds[0][0] if len(numbers) == 1 else None,
+        seconds=max((one.seconds for one in steps.reported if one.seconds is not None), default=None),
+        counts=view.counts,
     )
 
 
@@ -175,6 +178,13 @@ class _View:
         if one.stage is Stage.START or one.answer is Answer.IN_PROGRESS:
             return 2
         return 4 if one.answer is Answer.SUCCEEDED else 3
+
+    @property
+    def counts(self) -> Counts | None:
+        """The tasks by what became of them, None where no step has reported any."""
+        total, failed = self.totals.total, self.totals.failed
+        not_run = sum(one.not_run for one in self.reported)
+        return Counts(max(0, total - failed), failed, not_run) if total or not_run else None
 
     def _totals(self) -> _Totals:
         named = [failure.id for one in self.reported for failure in one.failures]
@@ -381,7 +391,7 @@ class _View:
         page = one and _page(one)
         if page and len(page) <= URL_LIMIT:
             return page
-        return (one and one.link) or f"{self.place.pages}{self.steps.build}"
+        return (one and one.link) or self.place.pages.of(*self.steps.builds[0])
 
     # --- the comment --------------------------------------------------------------------------------------------------
 
@@ -527,7 +537,10 @@ class _View:
         commit, one = self.place.commit[:12], self.single
         parts = [
             link(code(commit), f"{self.place.repository}/commits/{commit}"),
-            link(f"build {self.steps.build}", (one and one.link) or f"{self.place.pages}{self.steps.build}"),
+            *(
+                link(f"build {number}", (one and one.link) or self.place.pages.of(number, links))
+                for number, links in self.steps.builds[:_MOST_BUILDS]
+            ),
             *([f"step {_name(one.name)}"] if one and one.name else []),
             *([time] if time else []),
         ]

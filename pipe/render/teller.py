@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,12 +67,12 @@ class Teller:
         """The build status that has to stand on the commit, given the one that does."""
         status = steps.status(Steps(reports, now), self._place)
         if status is not None:
-            return status._replace(key=self.status_key)
+            return replace(status, key=self.status_key)
         if stands is None or stands.state is BuildState.STOPPED:
             return stands
         # Nothing ran, and what stands there says otherwise.
         build = max((one.build for one in reports), default=0)
-        return stands._replace(state=BuildState.STOPPED, description=f"No run found · build {build}")
+        return replace(stands, state=BuildState.STOPPED, description=f"No run found · build {build}")
 
     def text(self, body: Body, known: Known | None, now: int) -> str:
         """The comment's text, without its marker."""
@@ -90,4 +91,5 @@ class Teller:
 
 
 def _without_links(one: StepReport) -> StepReport:
-    return one._replace(runs=tuple(run._replace(link=None) for run in one.runs), logs="")
+    runs = tuple(run._replace(link=None) for run in one.runs)
+    return one._replace(runs=runs, logs="", link=None, hint="")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipe.bitbucket.annotations import replace_annotations
 from pipe.bitbucket.cloud import Cloud
 from pipe.bitbucket.errors import MissingScope, NotFound, Rejected
 from pipe.bitbucket.http import Http
@@ -97,7 +96,7 @@ def test_a_new_report_is_not_looked_through(sandbox: Sandbox, cloud: Cloud, numb
     head = sandbox.pull_request.source_commit
     existed = cloud.put_report(head, REPORT)
     calls(sandbox)
-    assert replace_annotations(cloud, head, "nx", list(map(annotation, range(number))), existed=existed) == 0
+    assert cloud.replace_annotations(head, "nx", list(map(annotation, range(number))), existed=existed) == 0
     assert calls(sandbox) == ["POST nx/annotations"] * requests
     assert ids(sandbox) == [f"nx-{each}" for each in range(number)]
 
@@ -110,7 +109,7 @@ def test_old_annotations_go(sandbox: Sandbox, cloud: Cloud, known: bool | None) 
     cloud.put_annotations(head, "nx", [annotation(1), annotation(2), annotation(3)])
     calls(sandbox)
     made = [annotation(2, summary="Now"), annotation(4)]
-    assert replace_annotations(cloud, head, "nx", made, existed=known) == 2
+    assert cloud.replace_annotations(head, "nx", made, existed=known) == 2
     assert calls(sandbox) == [
         "GET nx/annotations",
         "POST nx/annotations",
@@ -127,7 +126,7 @@ def test_no_problem_any_more(sandbox: Sandbox, cloud: Cloud) -> None:
     cloud.put_report(head, REPORT)
     cloud.put_annotations(head, "nx", [annotation(1)])
     calls(sandbox)
-    assert replace_annotations(cloud, head, "nx", [], existed=True) == 1
+    assert cloud.replace_annotations(head, "nx", [], existed=True) == 1
     assert calls(sandbox) == ["GET nx/annotations", "DELETE nx/annotations/nx-1"]
 
 
@@ -139,7 +138,7 @@ def test_room_is_made_for_a_thousand(sandbox: Sandbox, cloud: Cloud) -> None:
         cloud.put_annotations(head, "nx", list(map(annotation, range(start, start + 100))))
     calls(sandbox)
     made = list(map(annotation, range(200, 1150)))
-    assert replace_annotations(cloud, head, "nx", made, existed=True) == 200
+    assert cloud.replace_annotations(head, "nx", made, existed=True) == 200
     assert ids(sandbox) == [f"nx-{each}" for each in range(200, 1150)]
     done = [call.split()[0] for call in calls(sandbox)]
     assert done == ["GET"] * 3 + ["DELETE"] * 150 + ["POST"] * 10 + ["DELETE"] * 50
@@ -152,7 +151,7 @@ def test_an_annotation_without_an_id_of_its_own(sandbox: Sandbox, cloud: Cloud) 
     values = [{"uuid": "{1-2}"}, {"external_id": 7}, {}, "x"]
     sandbox.faults.add("GET", "/annotations$", json_answer(200, {"values": values}))
     calls(sandbox)
-    assert replace_annotations(cloud, head, "nx", [], existed=True) == 1
+    assert cloud.replace_annotations(head, "nx", [], existed=True) == 1
     assert calls(sandbox)[1:] == ["DELETE nx/annotations/%7B1-2%7D"]
 
 

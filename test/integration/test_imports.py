@@ -13,7 +13,7 @@ PIPE = Path(__file__).parents[2] / "pipe"
 
 # Pure rooms: what they need of the environment, the clock, files and the network is passed in.
 PURE = (
-    "model", "variables", "build", "ci", "terminal", "telling*", "problems*", "secrets", "redact", "insights*", "steps",
+    "model", "variables", "build", "ci", "emoji", "terminal", "telling*", "problems*", "secrets", "redact", "insights*", "steps",
     "protocol", "pack", "logs", "nx.durations",
     "render.*", "nx.printed*", "nx.run_json", "nx.record", "nx.values", "nx.merge", "nx.join", "nx.align",
     "nx.cloud_links", "nx.cloud_answer",
@@ -30,11 +30,12 @@ EDGES = (
     "__main__", "app", "settings", "checkout", "clock", "publish", "bitbucket*", "nx.collect", "nx.sources",
     "nx.workspace", "nx.hints", "nx.cloud", "nx.history", "nx.projects", "locate", "tracked", "past", "making",
     "page", "downloads", "outputs", "inputs", "work", "voice", "collecting", "desk", "words",
+    "tls",
 )  # fmt: skip
 
 # Who alone may import what, both as patterns of module names.
 ONLY = {
-    "requests": ("bitbucket.*", "nx.cloud"),
+    "requests": ("bitbucket.*", "nx.cloud", "tls"),
     "urllib3": ("bitbucket.*",),
     "bitbucket_pipes_toolkit": ("settings", "bitbucket.http", "__main__"),
     "cerberus": ("settings", "__main__"),
@@ -193,7 +194,7 @@ def test_every_room_that_a_rule_names_exists() -> None:
         ),
         ("telling", "open('x')", "telling is pure and calls open()"),
         ("telling", "datetime.now()", "telling is pure and reads the clock with .now()"),
-        ("publish", "import requests", "publish imports requests: allowed in bitbucket.*, nx.cloud"),
+        ("publish", "import requests", "publish imports requests: allowed in bitbucket.*, nx.cloud, tls"),
         ("publish", "import cerberus.errors", "publish imports cerberus.errors: allowed in settings, __main__"),
         ("publish", "from test import sandbox", "publish imports test: allowed in no module"),
         (

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipe.bitbucket import proxy
-from pipe.bitbucket.annotations import replace_annotations
 from pipe.bitbucket.errors import Forbidden, NotFound, Rejected
 from pipe.model import (
     Annotation,
@@ -57,17 +56,16 @@ def test_a_report_with_annotations(sandbox: Sandbox, proxied: Proxied) -> None:
     made = [
         Annotation(f"nx-{at}", "a.ts", 3, AnnotationKind.BUG, AnnotationSeverity.HIGH, "Wrong", "") for at in range(250)
     ]
-    assert replace_annotations(bitbucket, head, "nx", made, existed=existed) == 0
+    assert bitbucket.replace_annotations(head, "nx", made, existed=existed) == 0
     assert bitbucket.reports(head) == [REPORT]
-    assert replace_annotations(bitbucket, head, "nx", made[:1], existed=None) == 249
-    [only] = bitbucket.annotations(head, "nx")
-    bitbucket.delete_annotation(head, "nx", only)
-    assert bitbucket.annotations(head, "nx") == []
+    assert bitbucket.replace_annotations(head, "nx", made[:1], existed=None) == 249
+    assert bitbucket.replace_annotations(head, "nx", [], existed=None) == 1
+    assert not sandbox.repository.annotations_of(sandbox.repository.report(head, "nx"))
     bitbucket.delete_report(head, "nx")
     assert bitbucket.reports(head) == []
     assert sandbox.requests == []
     # The list of 250 has two further pages, whose addresses begin with https.
-    assert len(sandbox.proxy.requests) == 1 + 3 + 1 + 3 + 1 + 249 + 1 + 1 + 1 + 1 + 1
+    assert len(sandbox.proxy.requests) == 1 + 3 + 1 + 3 + 1 + 249 + 2 + 1 + 1
     for exchange in sandbox.proxy.requests:
         assert not {"Authorization", "Proxy-Authorization", "Cookie"} & {name for name, _ in exchange.headers}
         assert exchange.headers["Host"] == "api.bitbucket.org"
@@ -75,8 +73,8 @@ def test_a_report_with_annotations(sandbox: Sandbox, proxied: Proxied) -> None:
 
 CALLS: dict[str, Callable[[Bitbucket], Any]] = {
     "pull request 17": lambda it: it.pull_request(17),
-    "list of pull requests": lambda it: it.open_pull_requests("main"),
-    "comments": lambda it: it.comments(17),
+    "list of pull requests": lambda it: it.open_pull_requests("main", "1f3c"),
+    "comments": lambda it: it.comments(17, bool, str),
     "comment": lambda it: it.create_comment(17, "a"),
     "comment ": lambda it: it.update_comment(17, Comment(1, "a", None, ""), "b"),
     "comment  ": lambda it: it.delete_comment(17, Comment(1, "a", None, "")),
@@ -151,10 +149,9 @@ def test_other_answers_are_as_ever(sandbox: Sandbox, proxied: Proxied, clock: Fa
     assert proxied.put_report(head, REPORT) is False
     assert clock.slept == [7.0]
     with pytest.raises(NotFound):
-        proxied.annotations(head, "other")
+        proxied.replace_annotations(head, "other", [], existed=None)
 
 
 def test_where_it_is() -> None:
     """In a pipe the proxy is reached through the host's name, as reviewdog and the toolkit do."""
     assert proxy.ADDRESS == "http://host.docker.internal:29418"
-    assert proxy.IN_A_PIPE == "BITBUCKET_PIPE_STORAGE_DIR"

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipe.build import Pages
 from pipe.insights import Answer
 from pipe.model import BuildState, Stage
 from pipe.render.comment import LIMIT
@@ -22,13 +23,14 @@ from pipe.render.step_report import Scope, read, report
 from pipe.render.steps import Place, body, digest, lines, status
 from pipe.steps import StepReport, Steps, counted
 from test import markdown
-from test.language import HOSTILE, PAGES, milliseconds, steps
+from test.language import HOSTILE, RESULTS, milliseconds, steps
 from test.unit.test_step_report import ANY
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden-steps"
 NOW = datetime(2026, 11, 23, 19, 45, tzinfo=UTC)
 SCOPE = Scope("nx", 12, "heads/feature")
-PLACE = Place("https://bitbucket.org/acme/shop", "1f3c9ab02d4157e8a6b0c9d2e4f1a3b5c7d9e0f2", SCOPE)
+PAGES = Pages(RESULTS)
+PLACE = Place("https://bitbucket.org/acme/shop", "1f3c9ab02d4157e8a6b0c9d2e4f1a3b5c7d9e0f2", SCOPE, PAGES)
 
 TEST = """
 test | 19:22 | exit 1
@@ -282,8 +284,8 @@ def test_link_of_the_status() -> None:
     """One step's only run is linked, else its page; several steps have the build's."""
     for name, url in (
         ("one-failed", "https://cloud.nx.app/runs/AbCdEf1234"),
-        ("one-started", f"{PAGES}417/steps/%7B9f86d081%7D"),
-        ("green", f"{PAGES}417"),
+        ("one-started", f"{RESULTS}417/steps/%7B9f86d081%7D"),
+        ("green", f"{RESULTS}417"),
     ):
         written = status(together(SEVERAL[name]), PLACE)
         assert written is not None

@@ -60,7 +60,7 @@ def read(*tasks: object, closing: object = None, room: int = ROOM, **header: obj
 def test_header() -> None:
     """The first line says whose the record is, and which command it is of."""
     head = record.header(line(HEADER), "a.jsonl")
-    assert (head.id, head.build) == ("6f1c", record.Identity("bitbucket", "417", "{5b0e}", "1"))
+    assert (head.id, head.build) == ("6f1c", record.Identity("bitbucket", "417", "{5b0e}", "1", ""))
     assert (head.run.command, head.run.sources, head.run.duration) == ("nx affected -t test", ("a.jsonl",), 1.5)
 
 
