@@ -40,7 +40,8 @@ def test_pipe_yml() -> None:
         literal = (
             one.default if one.default and " " not in one.default and not one.default.startswith("BITBUCKET_") else None
         )
-        credential = f"${one.name}" if one.name.startswith(("ATLASSIAN_", "BITBUCKET_")) and not one.default else None
+        of_repository = one.name.startswith(("ATLASSIAN_", "BITBUCKET_")) and one.name != "BITBUCKET_URL"
+        credential = f"${one.name}" if of_repository and not one.default else None
         assert listed[one.name] == (credential or literal), one.name
 
 
