@@ -249,10 +249,8 @@ def _legacy_json(status: BuildStatus) -> JSON:
 def _report_json(report: Report) -> JSON:
     words = {cloud: word for word, cloud in _CLOUD_RESULTS.items()}
     value = {**report.values, "key": report.external_id, "createdDate": _time(report.created_on)}
-    value["result"] = words.get(value["result"])
-    if value["result"] is None:
-        del value["result"]
-    return value
+    result = words.get(value.pop("result", ""))
+    return {**value, "result": result} if result else value
 
 
 def _annotation_json(report: Report, annotation: Annotation) -> JSON:
@@ -349,8 +347,8 @@ def _list_pull_requests_of_commit(call: _Call) -> _Result:
 
 def _list_activities(call: _Call) -> _Result:
     of = call.pull_request
-    gone = {comment.id for comment in of.comments.values() if comment.deleted}
-    return call.page(_activity_json(of, one) for one in reversed(of.activities) if one.comment not in gone), 200
+    there = {None, *(comment.id for comment in of.visible_comments)}
+    return call.page(_activity_json(of, one) for one in reversed(of.activities) if one.comment in there), 200
 
 
 def _list_comments(call: _Call) -> _Result:
