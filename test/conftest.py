@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -102,21 +103,70 @@ class Ran:
     log: str
 
 
-class Step:
-    """A step of a pipeline whose clone is laid out from a captured run, and the pipe run in it, in this process."""
+CLOUD, DATA_CENTER = "cloud", "data-center"
+# What tells on Data Center what Pipelines' own variables do on Cloud, and what has to be given there.
+_ON_DATA_CENTER = {
+    "BITBUCKET_COMMIT": "COMMIT",
+    "BITBUCKET_BUILD_NUMBER": "BUILD_NUMBER",
+    "BITBUCKET_BRANCH": "SOURCE_BRANCH",
+    "BITBUCKET_PR_ID": "PULL_REQUEST_ID",
+    "BITBUCKET_EXIT_CODE": "EXIT_CODE",
+    "BITBUCKET_CLONE_DIR": "CLONE_DIR",
+}
+# Where faults are met, on either host.
+COMMENTS, ONE_COMMENT, STATUS = r"/(comments|activities)$", r"/comments/\d+$", r"/(statuses/build|builds)$"
+PULL_REQUEST = r"/(pullrequests|pull-requests)/17$"
 
-    def __init__(self, sandbox: Sandbox, clock: FakeClock, clone: Path) -> None:
-        self.sandbox, self.clock, self.clone = sandbox, clock, clone
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test of a flow on both hosts, but where it is marked to be about one of them."""
+    if "host" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("host")
+        metafunc.parametrize("host", marker.args if marker else (CLOUD, DATA_CENTER))
+
+
+class Step:
+    """A step of a pipeline whose clone is laid out from a captured run, and the pipe run in it, in this process.
+
+    On Data Center it has Pipelines' variables too, which do not count there.
+    """
+
+    def __init__(self, sandbox: Sandbox, clock: FakeClock, clone: Path, host: str = CLOUD) -> None:
+        self.sandbox, self.clock, self.clone, self.host = sandbox, clock, clone, host
         self.environ = {
-            "ATLASSIAN_ACCOUNT_EMAIL": sandbox.api_auth[0],
-            "ATLASSIAN_API_TOKEN": sandbox.api_auth[1],
-            "BITBUCKET_API_URL": sandbox.url,
-        }
+            CLOUD: {
+                "ATLASSIAN_ACCOUNT_EMAIL": sandbox.api_auth[0],
+                "ATLASSIAN_API_TOKEN": sandbox.api_auth[1],
+                "BITBUCKET_API_URL": sandbox.url,
+            },
+            DATA_CENTER: {
+                "BITBUCKET_URL": sandbox.server_url,
+                "BITBUCKET_ACCESS_TOKEN": sandbox.http_token.token,
+                "PROJECT_KEY": "ACME",
+                "REPOSITORY_SLUG": "shop",
+                "BUILD_URL": "https://ci.acme.example/job/shop/1/",
+            },
+        }[host]
+
+    def with_another_token(self) -> None:
+        """Go on with the token of somebody else."""
+        token = self.sandbox.access_token if self.host == CLOUD else self.sandbox.repository_token
+        self.without_a_token(BITBUCKET_ACCESS_TOKEN=token.token)
+
+    def without_a_token(self, **own: str) -> None:
+        """Go on with these variables in place of the credential."""
+        credential = ("ATLASSIAN_ACCOUNT_EMAIL", "ATLASSIAN_API_TOKEN", "BITBUCKET_ACCESS_TOKEN")
+        self.environ = {name: text for name, text in self.environ.items() if name not in credential} | own
+
+    @property
+    def token(self) -> str:
+        """The secret of the credential."""
+        return self.environ.get("ATLASSIAN_API_TOKEN") or self.environ["BITBUCKET_ACCESS_TOKEN"]
 
     def other(self, name: str, uuid: str | None = None) -> Step:
         """Another step of the pipeline with a clone of its own, by default with a UUID of its name's own."""
         uuid = uuid or f"{{{uuid5(NAMESPACE_OID, name)}}}"
-        other = Step(self.sandbox, self.clock, self.clone.with_name(f"clone-{uuid}"))
+        other = Step(self.sandbox, self.clock, self.clone.with_name(f"clone-{uuid}"), self.host)
         other.environ = {**self.environ, "STEP_NAME": name, "BITBUCKET_STEP_UUID": uuid}
         return other
 
@@ -141,6 +191,8 @@ class Step:
         from pipe.app import Pipe, connect  # noqa: PLC0415
 
         environ = variables(self.clone, {**self.environ, **own})
+        if self.host == DATA_CENTER:
+            environ = {theirs: environ.get(ours, "") for ours, theirs in _ON_DATA_CENTER.items()} | environ
         printed: list[str] = []
         pipe = Pipe(
             {name: text for name, text in environ.items() if text},
@@ -185,12 +237,12 @@ class Step:
 
     def all_calls(self) -> list[str]:
         """The same with those for the baseline."""
-        calls = [f"{one.method} {one.path.split('/acme/shop/')[1]}" for one in self.sandbox.requests]
+        calls = [f"{one.method} {re.split('/acme/shop/|/repos/shop/', one.path)[-1]}" for one in self.sandbox.requests]
         self.sandbox.requests.clear()
         return calls
 
 
 @pytest.fixture
-def step(sandbox: Sandbox, clock: FakeClock, tmp_path: Path) -> Step:
+def step(sandbox: Sandbox, clock: FakeClock, tmp_path: Path, host: str) -> Step:
     """A step on the sandbox's pull request."""
-    return Step(sandbox, clock, tmp_path / "clone")
+    return Step(sandbox, clock, tmp_path / "clone", host)

@@ -135,7 +135,7 @@ class Server(Http):
                     f"{what}: not found ({status}){said}. It does not exist, or the token has no access to it. Check "
                     "BITBUCKET_URL with its context path, PROJECT_KEY and REPOSITORY_SLUG"
                 )
-            case 409:
+            case 409 if re.search("/(?:comments|reports)/", response.url):
                 return Conflict(f"{what}: it has changed meanwhile, or something hangs on it (409){said}")
             case 500 if _holds_emoji(response.request):
                 if repeatable or any("DataStore" in name for name in _parts(response, "exceptionName")):

@@ -15,6 +15,7 @@ from pipe.render import step_report
 from pipe.render.step_report import Scope
 from pipe.steps import StepReport
 from test import markdown
+from test.conftest import CLOUD, COMMENTS, ONE_COMMENT, STATUS
 from test.integration.test_final_collect import captured
 from test.language import HOSTILE
 from test.sandbox import Action, Answer, json_answer, server_error
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from test.sandbox.state import Report as Kept
 
 NEW = "5d27c0fb1a9e8c3d4b6f7a2e1c0d9b8a7f6e5d4c"
-COMMENTS, ONE_COMMENT, STATUS, RECORD = r"/comments$", r"/comments/\d+$", r"/statuses/build$", r"/reports/[^/]+$"
+RECORD = r"/reports/[^/]+$"
 GREEN, RED = (4,), (1,)  # captured runs: 1 task succeeded, 1 of 15 tasks failed
 SCOPE = Scope("nx", 17, "heads/feature/cart-totals")
 A, B = (f"{{{letter * 8}-1111-4222-8333-444444444444}}" for letter in "ab")
@@ -61,9 +62,9 @@ def status(step: Step, commit: str | None = None) -> str:
 def states(step: Step) -> list[str]:
     """The states that the report's build status has had, each once in a row."""
     found = [
-        one.json["state"]
+        one.json["state"].replace("CANCELLED", "STOPPED")
         for one in step.sandbox.requests
-        if one.method == "POST" and one.path.endswith("/statuses/build") and one.json["key"].startswith("nx-")
+        if one.method == "POST" and re.search(STATUS, one.path) and one.json["key"].startswith("nx-")
     ]
     return [state for before, state in pairwise(["", *found]) if state != before]
 
@@ -100,6 +101,7 @@ def but_for_the_copy(step: Step) -> Comment:
 # --- start, report, final ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.host(CLOUD)
 def test_start(step: Step) -> None:
     """At the head of a step comment and status say that it runs, and the log that a final step is needed."""
     lint = step.other("lint")
@@ -136,7 +138,7 @@ def test_start_of_several(step: Step) -> None:
 @pytest.mark.parametrize("stage", ["start", "report", "final"])
 def test_stage_without_a_credential(step: Step, stage: str) -> None:
     """In every stage a removed token is said loudly, and nothing is asked of Bitbucket."""
-    step.environ = {"BITBUCKET_API_URL": step.sandbox.url}
+    step.without_a_token()
     ran = step.run(runs=GREEN, STAGE=stage)
     assert ran.code == 0
     assert "✗ NO CREDENTIAL" in ran.log
@@ -147,7 +149,7 @@ def test_stage_without_a_credential(step: Step, stage: str) -> None:
 @pytest.mark.parametrize("stage", ["start", "report", "final"])
 def test_stage_in_a_dry_run(step: Step, stage: str) -> None:
     """In every stage DRY_RUN says what there is to say, and asks nothing of Bitbucket."""
-    step.environ = {"DRY_RUN": "true"}
+    step.without_a_token(DRY_RUN="true")
     ran = step.run(runs=GREEN, STAGE=stage, FAIL_ON="delivery-errors")
     assert ran.code == 0
     assert "DRY_RUN: nothing is written" in ran.log
@@ -196,6 +198,7 @@ def test_final_of_complete_steps(step: Step) -> None:
     assert status(step) == "SUCCESSFUL"
 
 
+@pytest.mark.host(CLOUD)
 def test_rerun_after_final(step: Step) -> None:
     """A step that runs again after `final` opens the report again, and its result replaces what was stopped."""
     lint, e2e = step.other("lint"), step.other("e2e")
@@ -210,6 +213,7 @@ def test_rerun_after_final(step: Step) -> None:
     assert status(step) == "SUCCESSFUL"
 
 
+@pytest.mark.host(CLOUD)
 def test_final_again(step: Step) -> None:
     """`final` of a rerun closes the report that the rerun opened."""
     lint, e2e = step.other("lint"), step.other("e2e")
@@ -290,6 +294,7 @@ def test_names_of_missing_steps(step: Step) -> None:
     assert line(step) == ("… **Nx: 1 of 3 steps has reported**, waiting for `test` and `e2e` · 1 task succeeded so far")
 
 
+@pytest.mark.host(CLOUD)
 def test_parallel_steps_by_default(step: Step) -> None:
     """The size of the parallel group is what is expected; steps without a name go by their place, not a UUID."""
     steps = [step.other("", f"{{{number}0000000-1111-4222-8333-444444444444}}") for number in range(3)]
@@ -449,6 +454,7 @@ def test_step_that_never_comments(step: Step) -> None:
     assert line(step).startswith("✗ **Nx: 1 of 16 tasks failed:**")
 
 
+@pytest.mark.host(CLOUD)
 def test_many_records_that_no_longer_count(step: Step) -> None:
     """Of many superseded records ten are deleted at a time, and the rest by those that come later."""
     for number in range(12):
@@ -462,7 +468,7 @@ def test_many_records_that_no_longer_count(step: Step) -> None:
 
 def test_error_after_the_comment_was_written(step: Step) -> None:
     """A look that fails after the comment was written is told as that, and not as a comment that failed."""
-    step.sandbox.faults.add("GET", r"/comments$", server_error(500), None, skip=1)
+    step.sandbox.faults.add("GET", COMMENTS, server_error(500), None, skip=1)
     ran = step.run(TIMEOUT="30")
     assert "✓ Comment written: created" in ran.log
     assert "(another look was not possible: comments: Bitbucket had an error of its own (500)" in ran.log
@@ -493,6 +499,7 @@ def test_rerun_that_has_started(step: Step, uuid: str | None) -> None:
     assert status(step) == "INPROGRESS"
 
 
+@pytest.mark.host(CLOUD)
 def test_late_run_of_one_step(step: Step) -> None:
     """What the first run of a step says after its rerun has changes nothing."""
     step.other("lint").run(runs=GREEN)
@@ -600,6 +607,7 @@ def test_head_that_is_not_shown_yet(step: Step) -> None:
     assert len(step.comments) == 1
 
 
+@pytest.mark.host(CLOUD)
 def test_branch_and_pull_request_on_one_commit(step: Step) -> None:
     """A branch pipeline and a pull request pipeline on one commit have each their own status and see no other steps."""
     step.other("lint").run(runs=GREEN, EXPECT="2")
@@ -633,6 +641,7 @@ def test_two_reports(step: Step) -> None:
 # --- two steps of one name --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.host(CLOUD)
 @pytest.mark.parametrize("first", [RED, GREEN])
 def test_two_steps_of_one_name(step: Step, first: tuple[int]) -> None:
     """Two steps of one name are both shown, that is said, and a rerun of one of them turns nothing red green."""
@@ -651,6 +660,7 @@ def test_two_steps_of_one_name(step: Step, first: tuple[int]) -> None:
     assert status(step) == "SUCCESSFUL"
 
 
+@pytest.mark.host(CLOUD)
 @pytest.mark.parametrize("first", [RED, GREEN])
 def test_two_steps_of_one_name_and_a_rerun_of_another_uuid(step: Step, first: tuple[int]) -> None:
     """A rerun of which nobody knows which of two steps it is of leaves both in place."""
@@ -661,6 +671,7 @@ def test_two_steps_of_one_name_and_a_rerun_of_another_uuid(step: Step, first: tu
     assert status(step) == "FAILED"
 
 
+@pytest.mark.host(CLOUD)
 def test_two_steps_of_one_name_at_once(step: Step) -> None:
     """Two steps of one name that are at work at once count as two."""
     step.clock.meanwhile.append(lambda: step.other("test", B).run(runs=RED, EXPECT="2"))
@@ -818,7 +829,7 @@ def test_comment_of_an_older_version(step: Step) -> None:
 def test_token_of_another_account(step: Step) -> None:
     """After the token changed the steps make one comment of the new one, which all of them then write."""
     step.other("lint").run(runs=GREEN, EXPECT="2")
-    step.environ = {"BITBUCKET_ACCESS_TOKEN": step.sandbox.access_token.token, "BITBUCKET_API_URL": step.sandbox.url}
+    step.with_another_token()
     step.sandbox.repository.push(step.sandbox.pull_request, NEW)
     for name in ("lint", "test"):
         step.other(name).run(runs=GREEN, EXPECT="2", BITBUCKET_BUILD_NUMBER="418")
@@ -833,7 +844,7 @@ def test_steps_of_two_tokens(step: Step) -> None:
     own = {"EXPECT": "2"}
     step.other("lint").run(runs=GREEN, **own)
     other = step.other("test")
-    other.environ["BITBUCKET_ACCESS_TOKEN"] = step.sandbox.access_token.token
+    other.with_another_token()
     ran = other.run(runs=GREEN, **own)
     assert len(step.comments) == 2
     assert step.comments[1].startswith("✓ **Nx: 2 tasks succeeded**")
@@ -935,7 +946,8 @@ def assert_tame(step: Step, ran: Ran) -> None:
     assert shown == markdown.data_center(body)
     tags = {part.removeprefix(markdown.TAG) for part in shown if part.startswith(markdown.TAG)}
     addresses = [tag for tag in tags if " " in tag]
-    assert all(address.startswith("a https://bitbucket.org/acme/shop/") for address in addresses)
+    ours = ("https://bitbucket.org/acme/shop/", step.sandbox.server_url, "https://ci.acme.example/")
+    assert all(address.removeprefix("a ").startswith(ours) for address in addresses)
     known = ["a", "p", "strong", "code", "table", "thead", "tbody", "tr", "th", "td", "pre"]
     assert {tag.split()[0].lstrip("/") for tag in tags} <= {*known}
     assert "fault of its own" not in ran.log
@@ -1102,6 +1114,7 @@ def test_reports_and_statuses_refused(step: Step) -> None:
     assert line(step).startswith("✗ **Nx: 1 of 15 tasks failed:** `cart:test`")
 
 
+@pytest.mark.host(CLOUD)
 @pytest.mark.parametrize("names", [("lint", "test", "e2e"), ("test", "lint", "e2e")])
 def test_comments_refused(step: Step, names: tuple[str, ...]) -> None:
     """Where comments are refused that is said, and the status is right over all steps."""
@@ -1124,6 +1137,7 @@ def test_statuses_refused(step: Step) -> None:
     assert line(step).startswith("✓ **Nx: 2 tasks succeeded**")
 
 
+@pytest.mark.host(CLOUD)
 def test_old_record_that_cannot_be_deleted(step: Step) -> None:
     """A superseded record that cannot be deleted is said, and still does not count."""
     step.other("test").run(runs=RED)
@@ -1136,6 +1150,7 @@ def test_old_record_that_cannot_be_deleted(step: Step) -> None:
     assert len(step.records) == 3
 
 
+@pytest.mark.host(CLOUD)
 @pytest.mark.parametrize("strict", [False, True])
 def test_record_deleted_by_two(step: Step, strict: bool) -> None:  # noqa: FBT001
     """Two steps that delete the same old record get along, whatever Bitbucket answers to the second."""
@@ -1188,6 +1203,7 @@ def artifacts(step: Step, *names: tuple[str, str]) -> Step:
     return one
 
 
+@pytest.mark.host(CLOUD)
 def test_final_with_artifacts(step: Step) -> None:
     """`final` speaks for steps that only left records, with all that is in them."""
     last = artifacts(step, ("24.0.6-failing", A), ("24.0.6-passing", B))
@@ -1200,6 +1216,7 @@ def test_final_with_artifacts(step: Step) -> None:
     assert status(step) == "FAILED"
 
 
+@pytest.mark.host(CLOUD)
 def test_final_leaves_page_and_variables_of_all_steps(step: Step) -> None:
     """The page that `final` writes is linked as that of all steps, and later steps get the result of them all."""
     last = artifacts(step, ("24.0.6-failing", A), ("24.0.6-passing", B))
@@ -1212,6 +1229,7 @@ def test_final_leaves_page_and_variables_of_all_steps(step: Step) -> None:
     assert ran.log.rsplit("\n\n", 1)[1].startswith("✗ Nx: 1 of ")
 
 
+@pytest.mark.host(CLOUD)
 def test_final_with_a_page_that_is_published(step: Step) -> None:
     """With REPORT_URL the page of all steps is linked where the user publishes it."""
     last = artifacts(step, ("24.0.6-failing", A), ("24.0.6-passing", B))
@@ -1219,6 +1237,7 @@ def test_final_with_a_page_that_is_published(step: Step) -> None:
     assert "of all steps: [all logs](https://ci.example.com/417.html)" in step.comments[0]
 
 
+@pytest.mark.host(CLOUD)
 def test_final_uploads_its_page(step: Step) -> None:
     """With UPLOAD the page of `final` goes to the Downloads too."""
     sandbox = step.sandbox
@@ -1234,6 +1253,7 @@ def test_final_uploads_its_page(step: Step) -> None:
     )
 
 
+@pytest.mark.host(CLOUD)
 @pytest.mark.parametrize("stage", ["report", "start", None])
 def test_final_tells_nothing_twice(step: Step, stage: str | None) -> None:
     """A step that reported is not told again from its artifacts, one that only started is told with them, by name."""
@@ -1253,6 +1273,7 @@ def test_final_tells_nothing_twice(step: Step, stage: str | None) -> None:
         assert headings(step)[0].startswith("**step** ✗ 1 of ")
 
 
+@pytest.mark.host(CLOUD)
 def test_final_with_the_artifacts_of_a_rerun(step: Step) -> None:
     """What a step's rerun left replaces what its first run reported."""
     step.other("test", A).run(runs=RED)
@@ -1299,7 +1320,7 @@ def test_final_with_nothing_of_what_was_expected(step: Step) -> None:
 def test_final_in_a_dry_run(step: Step) -> None:
     """DRY_RUN prints the comment that the artifacts would make, and asks Bitbucket nothing."""
     last = artifacts(step, ("24.0.6-failing", A), ("24.0.6-passing", B))
-    last.environ = {"DRY_RUN": "true"}
+    last.without_a_token(DRY_RUN="true")
     ran = last.again(STAGE="final", BITBUCKET_EXIT_CODE="0", FAIL_ON="failed-tasks")
     assert ran.code == 1
     assert "✗ **Nx: 1 of " in ran.log
@@ -1309,7 +1330,7 @@ def test_final_in_a_dry_run(step: Step) -> None:
 def test_final_without_a_credential(step: Step) -> None:
     """Without a credential the log has the whole report of the artifacts."""
     last = artifacts(step, ("24.0.6-failing", A))
-    last.environ = {"BITBUCKET_API_URL": step.sandbox.url}
+    last.without_a_token()
     ran = last.again(STAGE="final", BITBUCKET_EXIT_CODE="0", FAIL_ON="delivery-errors")
     assert ran.code == 1
     assert "✗ NO CREDENTIAL" in ran.log
@@ -1484,6 +1505,7 @@ def test_timeout_before_another_look(step: Step) -> None:
     assert line(step).startswith("✓ **Nx: 2 tasks succeeded**")
 
 
+@pytest.mark.host(CLOUD)
 def test_timeout_where_another_overwrites(step: Step) -> None:
     """What an overtaken step without time left undoes, `final` restores."""
     lint, test = step.other("lint"), step.other("test")

@@ -13,8 +13,8 @@ PIPE = Path(__file__).parents[2] / "pipe"
 
 # Pure rooms: what they need of the environment, the clock, files and the network is passed in.
 PURE = (
-    "model", "variables", "build", "ci", "emoji", "terminal", "telling*", "problems*", "secrets", "redact", "insights*", "steps",
-    "protocol", "pack", "logs", "nx.durations",
+    "model", "variables", "build", "ci", "emoji", "terminal", "telling*", "problems*", "secrets", "redact", "insights*",
+    "steps", "protocol", "pack", "logs", "nx.durations",
     "render.*", "nx.printed*", "nx.run_json", "nx.record", "nx.values", "nx.merge", "nx.join", "nx.align",
     "nx.cloud_links", "nx.cloud_answer",
 )  # fmt: skip
