@@ -95,7 +95,8 @@ def _target(work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome, P
         return None, skipped, None
     try:
         end = work.share(_LOOK_UP_SHARE)
-        number, why, found = publish.find_pull_request(bitbucket.until(end), work.build, options.pull_request)
+        build = replace(work.build, commit=work.checkout.full_hash(work.build.commit) or work.build.commit)
+        number, why, found = publish.find_pull_request(bitbucket.until(end), build, options.pull_request)
     except BitbucketError as error:
         return None, Outcome("Comment", Result.FAILED, str(error)), None
     if number is None:

@@ -113,8 +113,6 @@ def find_pull_request(bitbucket: Bitbucket, build: Build, wanted: int | Literal[
             "request of the branch"
         )
         return Chosen(None, why)
-    if not build.branch and not build.merged:
-        return Chosen(None, "PULL_REQUEST_ID is auto, and this build is not of a branch")
     found = bitbucket.open_pull_requests(build.branch, build.commit)
     of = f"branch {build.branch}" if build.branch else f"commit {build.commit[:12]}"
     if not found:

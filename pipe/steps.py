@@ -110,7 +110,7 @@ class StepReport(NamedTuple):
     @property
     def key(self) -> tuple[str, str, str, int, int, bool]:
         """What one record is kept under: two that share it overwrite each other."""
-        return (self.name, self.step, self.job, self.build, self.run, self.stage is Stage.FINAL)
+        return (emoji.without(self.name), self.step, self.job, self.build, self.run, self.stage is Stage.FINAL)
 
     @property
     def red(self) -> bool:
@@ -177,7 +177,7 @@ def _replaces(one: StepReport, other: StepReport) -> bool:
 
 def _place_of(one: StepReport) -> object:
     """Its job, build and name; steps without a name have their place in the parallel group in its stead."""
-    return one.job, one.build, one.name or one.parallel
+    return one.job, one.build, emoji.without(one.name) or one.parallel
 
 
 def _last(one: StepReport) -> tuple[object, ...]:
@@ -246,11 +246,11 @@ class Steps:
     @property
     def missing(self) -> tuple[str, ...]:
         """The names of expected steps of which no word is known."""
-        heard = {one.name for one in self.steps}
+        heard = {emoji.without(one.name) for one in self.steps}
         # The name of a step whose record was not understood may not be known.
         foreign = {one.name for one in self.steps if one.foreign}
         expected = dict.fromkeys(name for one in self.counted for name in one.names)
-        return tuple(name for name in expected if name not in heard and digest(name) not in foreign)
+        return tuple(name for name in expected if emoji.without(name) not in heard and digest(name) not in foreign)
 
     @property
     def expected(self) -> int:

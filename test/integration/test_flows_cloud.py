@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from test.conftest import CLOUD
 from test.nx_cloud import NxCloud
 from test.sandbox.faults import Action, Answer, json_answer
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from test.conftest import Step
+
+pytestmark = pytest.mark.host(CLOUD)
 
 LINK = "https://cloud.nx.app/runs/AbCdEf1234"
 OTHER = "https://cloud.nx.app/runs/OtherRun01"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from test.conftest import CLOUD
 from test.sandbox import json_answer
 from test.sandbox.seed import BASE, BEFORE
 
@@ -85,6 +86,7 @@ def annotated(step: Step) -> list[tuple[str, int | None, str]]:
 # --- annotations ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.host(CLOUD)
 def test_annotations(step: Step) -> None:
     """What tools found is annotated on the lines of files that exist, by one more request."""
     ran = orders(step)
@@ -98,6 +100,7 @@ def test_annotations(step: Step) -> None:
     assert [call.split()[0] for call in posted] == ["POST"]
 
 
+@pytest.mark.host(CLOUD)
 def test_a_file_that_is_not_there_has_no_annotation(step: Step) -> None:
     """A printed path that names no file of the clone is no annotation, and costs no request."""
     step.run(ORDERS, ("03",))
@@ -152,6 +155,7 @@ def test_logs_that_are_not_looked_through_are_counted(step: Step, monkeypatch: p
     assert re.search(r"Annotations written: \d+, [2-9] logs not looked through for more\n", orders(step).log)
 
 
+@pytest.mark.host(CLOUD)
 def test_an_absolute_path_is_what_it_says(step: Step) -> None:
     """A path printed in full is not taken for one of the project with the same end, nor are Nx's own words for one."""
     orders(step)
@@ -218,6 +222,7 @@ def test_a_secret_that_the_recorder_masked_comes_from_nowhere_else(step: Step) -
 # --- against the destination branch -----------------------------------------------------------------------------------
 
 
+@pytest.mark.host(CLOUD)
 def test_new_failure(step: Step) -> None:
     """A failure that the destination branch does not have is told as new, from one look at its last commit."""
     on_main(step, PASSING)
@@ -250,6 +255,7 @@ def test_fixed(step: Step) -> None:
     assert "No baseline" not in body
 
 
+@pytest.mark.host(CLOUD)
 def test_no_baseline_yet(step: Step) -> None:
     """Without a record on the destination branch the report says so, after at most three requests."""
     step.run(runs=FAILING)
@@ -259,6 +265,7 @@ def test_no_baseline_yet(step: Step) -> None:
     assert asked == [f"GET commit/{BASE[:12]}", f"GET commit/{BASE}/reports", f"GET commit/{BEFORE}/reports"]
 
 
+@pytest.mark.host(CLOUD)
 def test_baseline_of_the_commit_before(step: Step) -> None:
     """Where the destination's last commit has no record yet, the one before it counts."""
     on_main(step, FAILING, BEFORE)
@@ -266,6 +273,7 @@ def test_baseline_of_the_commit_before(step: Step) -> None:
     assert f"Against `main` at `{BEFORE[:12]}`: 1 still failing" in step.comments[0]
 
 
+@pytest.mark.host(CLOUD)
 def test_baseline_that_is_still_running(step: Step) -> None:
     """A build of the destination branch that is still running is no baseline: what it will say is not known."""
     on_main(step, FAILING, BEFORE)
@@ -303,6 +311,7 @@ def test_several_steps_say_what_is_new(step: Step) -> None:
 # --- page, report.json, outputs ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.host(CLOUD)
 def test_page_and_data(step: Step) -> None:
     """Page and report.json lie in the clone, and the comment leads to the step's artifacts, named as a download."""
     step.run(runs=FAILING)
@@ -316,6 +325,7 @@ def test_page_and_data(step: Step) -> None:
     assert "[log](" not in step.comments[0]
 
 
+@pytest.mark.host(CLOUD)
 def test_report_url(step: Step) -> None:
     """Where the user publishes the page, each failed task's log is linked, and values in the address are encoded."""
     url = "https://ci.example.com/{branch}/{build}/{run}/{step}.html?of={commit}"
@@ -327,6 +337,7 @@ def test_report_url(step: Step) -> None:
     assert f"[all logs]({there})" in body
 
 
+@pytest.mark.host(CLOUD)
 def test_upload(step: Step) -> None:
     """With UPLOAD the page goes to the Downloads and is linked as a download; old ones of ours go."""
     sandbox = step.sandbox
@@ -345,6 +356,7 @@ def test_upload(step: Step) -> None:
     assert sandbox.repository.downloads[name].content == (step.clone / ".nx-report/report.html").read_bytes()
 
 
+@pytest.mark.host(CLOUD)
 @pytest.mark.parametrize("private", ["false", ""])
 def test_no_upload_where_everybody_could_read_it(step: Step, private: str) -> None:
     """Nothing is uploaded where the repository is not known to be private, and the log says why."""
@@ -354,6 +366,7 @@ def test_no_upload_where_everybody_could_read_it(step: Step, private: str) -> No
     assert "/artifacts)" in step.comments[0]
 
 
+@pytest.mark.host(CLOUD)
 def test_upload_without_the_scope(step: Step) -> None:
     """A token that may not write to the repository is told which scope it lacks; the rest is written."""
     ran = step.run(runs=FAILING, UPLOAD="downloads")
@@ -362,6 +375,7 @@ def test_upload_without_the_scope(step: Step) -> None:
     assert len(step.comments) == 1
 
 
+@pytest.mark.host(CLOUD)
 def test_outputs(step: Step, tmp_path: Path) -> None:
     """Later steps get the result, counts and links, in Pipelines' own file and in one of the clone."""
     path = tmp_path / "variables"
@@ -385,6 +399,7 @@ def test_dry_run_writes_nothing(step: Step) -> None:
     assert step.all_calls() == []
 
 
+@pytest.mark.host(CLOUD)
 def test_no_secret_in_any_log(step: Step) -> None:
     """A secret in a passing task's output is in neither page nor data, nor is one that colours run through."""
     step.run(runs=FAILING)
@@ -425,6 +440,7 @@ def test_slower_than_usual(step: Step) -> None:
     assert "! BASELINE: baseline/broken.json is not complete JSON" in ran.log
 
 
+@pytest.mark.host(CLOUD)
 def test_usual_times_from_the_downloads(step: Step) -> None:
     """BASELINE: downloads takes what UPLOAD put there in other builds, fetched without the credential."""
     repository, author = step.sandbox.repository, step.sandbox.author

@@ -17,10 +17,13 @@ from pipe.pack import Packer
 from pipe.render.comment import LIMIT
 from pipe.settings import Settings
 from test import markdown
+from test.conftest import CLOUD
 from test.workspaces import CAPTURES, COMMIT, exit_code, lay_out
 
 if TYPE_CHECKING:
     from test.conftest import Step
+
+pytestmark = pytest.mark.host(CLOUD)
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 RUNS = [

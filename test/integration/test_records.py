@@ -15,12 +15,15 @@ from pipe.model import RunStatus
 from pipe.nx.collect import Collection, Collector
 from pipe.nx.hints import RECIPE
 from pipe.settings import Settings
+from test.conftest import CLOUD
 from test.workspaces import lay_out, times, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from test.conftest import Step
+
+pytestmark = pytest.mark.host(CLOUD)
 
 # Of the step that `variables` describes.
 BUILD = {

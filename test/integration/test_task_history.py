@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipe.model import Run, RunStatus, TaskStatus
+from test.conftest import CLOUD
 from test.integration.test_records import collected, write
 from test.workspaces import lay_out
 
 if TYPE_CHECKING:
     from test.conftest import Step
+
+pytestmark = pytest.mark.host(CLOUD)
 
 HISTORY = Path(__file__).parents[1] / "data" / "history"
 VERSIONS = sorted(path.stem for path in HISTORY.glob("*.json"))
