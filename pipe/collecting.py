@@ -50,6 +50,7 @@ def ask_cloud(work: Work) -> tuple[CIPipelineExecution | None, str | None]:
             deadline=end,
             hosts=work.hosts,
             debug=work.debug,
+            authority=options.authority,
         )
     except CloudError as error:
         return None, str(error)

@@ -1,6 +1,6 @@
 """Bitbucket Data Center and Server, REST API (https://developer.atlassian.com/server/bitbucket/rest/).
 
-Build statuses go to the builds API of 7.14 and later, else to the older one; Code Insights are there from 5.15 on.
+Build statuses go to the builds API, else to the older one that 7.14 deprecated; Code Insights are there from 5.15 on.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class DataCenter:
     # --- build statuses -----------------------------------------------------------------------------------------------
 
     def set_build_status(self, commit: str, status: BuildStatus) -> None:
-        """Make or replace the build status of that key on a commit; a server older than 7.14 gets what it knows."""
+        """Make or replace the build status of that key on a commit; an older server gets what it knows."""
         body = self._status_body(status)
         if not self._shared.legacy:
             try:
@@ -234,7 +234,7 @@ class DataCenter:
         if not self._shared.legacy:
             self._shared.legacy = True
             self._http.say(
-                "! this Bitbucket has no builds API, which came with 7.14: its older build statuses are used"
+                "! this Bitbucket has no builds API (it is older than 7.14): its older build statuses are used"
             )
         self._shared.sent[commit, status.key] = status, body
 

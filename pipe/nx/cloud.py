@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import requests
 
 from pipe.nx.cloud_answer import Wanted, find
+from pipe.tls import Trusting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,12 +66,14 @@ def fetch(  # noqa: PLR0913 - where, who, what, how long, and what to vouch for:
     deadline: float,
     hosts: frozenset[str],
     debug: Callable[[str], None],
+    authority: str | None = None,
 ) -> CIPipelineExecution | None:
     """Ask Nx Cloud for the execution of this build; None where it knows none.
 
     `api` is Nx Cloud's address, `hosts` are hosts of links that the settings vouch for. As long as the execution is
     missing or not over it is asked for again, for `wait` seconds and never beyond `deadline`, which is in the clock's
-    monotonic seconds. Once there was an answer, a later failure changes nothing.
+    monotonic seconds. Once there was an answer, a later failure changes nothing. `authority` is a file of certificates
+    that are trusted beside the usual ones.
 
     Raises:
         CloudError: Nx Cloud could not be asked, or not understood.
@@ -80,7 +83,7 @@ def fetch(  # noqa: PLR0913 - where, who, what, how long, and what to vouch for:
         debug("Nx Cloud is not asked: of this build neither a pull request nor a branch is known")
         return None
     api = api.rstrip("/")
-    client = _Client(api, token, clock, deadline, debug)
+    client = _Client(api, token, clock, deadline, debug, authority)
     end = min(clock.monotonic() + wait, deadline)
     found = find(client.executions(wanted.branches), wanted, api, hosts)
     while (found is None or not found.complete) and (left := end - clock.monotonic()) > 0:
@@ -95,12 +98,21 @@ def fetch(  # noqa: PLR0913 - where, who, what, how long, and what to vouch for:
 class _Client:
     """Signed requests to one origin, each in its time; no redirect is followed, so the token cannot travel."""
 
-    def __init__(self, api: str, token: str, clock: Clock, deadline: float, debug: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        api: str,
+        token: str,
+        clock: Clock,
+        deadline: float,
+        debug: Callable[[str], None],
+        authority: str | None,
+    ) -> None:
         self._url = api + PATH
         self._token = token
         self._clock = clock
         self._deadline = deadline
         self._debug = debug
+        self._authority = authority
 
     def executions(self, branches: tuple[str, ...]) -> dict[str, Any]:
         """The answer that lists the recent CI pipeline executions of these branches. Raises CloudError."""
@@ -108,7 +120,8 @@ class _Client:
         seconds = min(_ANSWER_SECONDS, self._deadline - started)
         if seconds <= 0:
             raise CloudError("TIMEOUT was reached before it could be asked. Raise TIMEOUT, or try again")
-        answer = _post(self._url, self._token, {"branches": [*dict.fromkeys(branches)]}, seconds)
+        content = {"branches": [*dict.fromkeys(branches)]}
+        answer = _post(self._url, self._token, content, seconds, self._authority)
         took = self._clock.monotonic() - started
         if isinstance(answer, Exception):
             self._debug(f"POST {PATH}: {type(answer).__name__} after {took:.2f}s")
@@ -119,7 +132,7 @@ class _Client:
         return _content(answer.body)
 
 
-def _post(url: str, token: str, content: object, seconds: float) -> _Answer | Exception:
+def _post(url: str, token: str, content: object, seconds: float, authority: str | None) -> _Answer | Exception:
     """Post JSON and give the answer, or what went wrong; what is not answered in full after those seconds is given up.
 
     The timeout of a read starts anew with each byte, and looking up a name has none: so a thread waits for the answer,
@@ -130,7 +143,7 @@ def _post(url: str, token: str, content: object, seconds: float) -> _Answer | Ex
 
     def work() -> None:
         try:
-            answers.put(_exchange(url, token, content, 2 * seconds, given_up))
+            answers.put(_exchange(url, token, content, 2 * seconds, given_up, authority))
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits to hear of it
             answers.put(error)
 
@@ -143,7 +156,9 @@ def _post(url: str, token: str, content: object, seconds: float) -> _Answer | Ex
         given_up.set()
 
 
-def _exchange(url: str, token: str, content: object, silence: float, given_up: threading.Event) -> _Answer:
+def _exchange(
+    url: str, token: str, content: object, silence: float, given_up: threading.Event, authority: str | None
+) -> _Answer:
     """Make the request; `silence` is how long a single read may take."""
 
     def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -151,6 +166,8 @@ def _exchange(url: str, token: str, content: object, silence: float, given_up: t
         return request
 
     with requests.Session() as session:
+        if authority:
+            session.mount("https://", Trusting(authority))
         session.auth = sign  # with this set no .netrc is looked at
         # Proxies and certificates are the environment's. Unencrypted is loopback alone, where no proxy is to listen in.
         session.trust_env = url.startswith("https://")

@@ -1,7 +1,7 @@
 """The pull request comment: the answer in line one, then the runs, then why each failed task failed.
 
-Pure. At most `LIMIT` characters, reached by rendering again with less detail and never by cutting markup; what is left
-out is counted.
+Pure. At most `LIMIT` UTF-16 units, as Data Center counts, reached by rendering again with less detail and never by
+cutting markup; what is left out is counted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pipe.render import cloud, figures, logs, reproduce, runs
 from pipe.render.answer import SYMBOLS, answer
 from pipe.render.markdown import code, fence, link
 from pipe.render.marker import Known
+from pipe.render.record import units
 from pipe.render.text import count, duration, moment
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def render(summary: Summary, frame: Frame, now: datetime, known: Known | None = 
     bodies = (_render(summary, frame, now, known, detail) for detail in _suited(len(summary.failed)))
     body = ""
     for body in bodies:
-        if len(body) <= LIMIT:
+        if units(body) <= LIMIT:
             break
     return body
 

@@ -18,7 +18,7 @@ from pipe.render import figures, logs, reproduce
 from pipe.render.answer import SYMBOLS, Facts, besides, listed, sentence
 from pipe.render.comment import LIMIT, newness
 from pipe.render.markdown import code, copyable, fence, link, shorten, table
-from pipe.render.record import facts, label
+from pipe.render.record import facts, label, units
 from pipe.render.runs import HEAD, row
 from pipe.render.status import DESCRIPTION_LIMIT, NAME_LIMIT, URL_LIMIT, key
 from pipe.render.text import count, duration, moment, time_of_day
@@ -95,7 +95,7 @@ def _body(steps: Steps, place: Place, time: str) -> str:
     text = ""
     for detail in view.suited():
         text = "\n\n".join(filter(None, (*view.parts(detail), view.footer(time)))) + "\n"
-        if len(text) <= _ROOM:
+        if units(text) <= _ROOM:
             break
     return text
 
