@@ -88,7 +88,7 @@ def _is_a(value: object, kind: type | tuple[type, ...]) -> bool:
     return isinstance(value, kind) and not (isinstance(value, float) and not math.isfinite(value))
 
 
-def _problems(value: object, kind: type | tuple[type, ...] | dict[str, Key]) -> Iterable[tuple[str, str]]:
+def problems(value: object, kind: type | tuple[type, ...] | dict[str, Key]) -> Iterable[tuple[str, str]]:
     """Where the value is not as the table says (dotted path, message), in the words of jenkins-x/jx#3076."""
     if isinstance(kind, dict):
         if not isinstance(value, dict):
@@ -99,7 +99,7 @@ def _problems(value: object, kind: type | tuple[type, ...] | dict[str, Key]) -> 
                 yield name, "extra keys not allowed"
         for name, key in kind.items():
             if name in value:
-                for path, message in _problems(value[name], key.kind):
+                for path, message in problems(value[name], key.kind):
                     yield f"{name}.{path}" if path else name, message
             elif key.required:
                 yield name, "required key not provided"
@@ -110,7 +110,7 @@ def _problems(value: object, kind: type | tuple[type, ...] | dict[str, Key]) -> 
 def read_body(table: dict[str, Key]) -> JSON:
     """The request's body, which is as the table says; raises ApiError."""
     value: Any = request.get_json(silent=True)
-    fields = dict(_problems(value, table))
+    fields = dict(problems(value, table))
     if fields:
         raise refusal(400, "Bad request", fields=fields)
     return dict(value)
@@ -161,17 +161,17 @@ def _is_report_link(url: str) -> bool:
 
 def _datum_problems(datum: object) -> Iterator[tuple[str, str]]:
     """Where one of a report's data is not as the OpenAPI file's table says (dotted path, message)."""
-    problems = list(_problems(datum, _DATUM))
-    if problems or not isinstance(datum, dict):
-        yield from problems
+    wrong = list(problems(datum, _DATUM))
+    if wrong or not isinstance(datum, dict):
+        yield from wrong
         return
     kind, value = datum.get("type"), datum["value"]
     if kind not in _DATUM_VALUES:
         yield "type", _no_choice(kind)[0]
         return
-    problems = list(_problems(value, _DATUM_VALUES[kind]))
-    yield from ((f"value.{path}" if path else "value", message) for path, message in problems)
-    if problems:
+    wrong = list(problems(value, _DATUM_VALUES[kind]))
+    yield from ((f"value.{path}" if path else "value", message) for path, message in wrong)
+    if wrong:
         return
     if kind == "PERCENTAGE" and not 0 <= value <= 100:
         yield "value", "Ensure this value is between 0 and 100."
@@ -242,7 +242,7 @@ def read_annotations() -> list[JSON]:
 
 def check_annotation(value: Any) -> None:
     """Hold an annotation to its limits: those of `summary` are known (reviewdog#1285, #1344), others Data Center's."""
-    fields = dict(_problems(value, _ANNOTATION))
+    fields = dict(problems(value, _ANNOTATION))
     if fields:
         raise refusal(400, "Bad request", fields=fields)
     wrong = _too_long(value, {"external_id": 450, "summary": 450, "details": 2000})

@@ -1,8 +1,10 @@
-"""Bitbucket Data Center's REST API on the state, below a context path: paths, bodies, limits, error bodies.
+"""Bitbucket Data Center's REST API on the state, below a context path: paths, pages, errors, permissions.
 
 The operations and their schemas are those of Atlassian's OpenAPI file for 9.4, which says of most rules below what they
 are; where something else is followed it is named. Where nothing is known the narrow side is taken: every write has to
-carry the header against XSRF, pages are small, and the numbers that they begin with are not to be counted up.
+carry the header against XSRF, commits are named by all their 40 digits but for `GET commits/{commitId}`, pages are
+small, and the numbers that they begin with are not to be counted up. What keeps one out: forks, tasks, pending comments
+and comments on commits.
 """
 
 from __future__ import annotations
@@ -11,13 +13,30 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
 from test.sandbox.bodies import ApiError
+from test.sandbox.data_center_bodies import (
+    CONTENT_TYPE,
+    LEGACY_KEYS,
+    STATES,
+    annotation_json,
+    invalid,
+    no_resource,
+    not_permitted,
+    read_annotation,
+    read_annotations,
+    read_comment,
+    read_legacy_status,
+    read_report,
+    read_status,
+    refusal,
+    report_json,
+)
 from test.sandbox.faults import Answer
-from test.sandbox.state import MOST_ANNOTATIONS, Annotation, BuildStatus, NotFoundError
+from test.sandbox.state import MOST_ANNOTATIONS, HttpToken, NotFoundError, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,14 +44,13 @@ if TYPE_CHECKING:
 
     from test.sandbox.state import (
         Activity,
+        BuildStatus,
         Comment,
         Commit,
-        HttpToken,
         PullRequest,
         Report,
         Repository,
         State,
-        User,
     )
 
 JSON = dict[str, Any]
@@ -41,99 +59,29 @@ CONTEXT = "/bitbucket"
 _PAGE = 25
 _STEP = 3  # what a page's start counts up by for each of its values
 _CREATED = 201
-_PACKAGE = "com.atlassian.bitbucket"
-STATES = ("CANCELLED", "FAILED", "INPROGRESS", "SUCCESSFUL", "UNKNOWN")
-# In Cloud's words, which the state and its page speak, and back.
+_NEWEST = 100  # older build statuses
+# In Cloud's words, which the state and its page speak.
 _CLOUD_STATES = {"CANCELLED": "STOPPED", "UNKNOWN": "INPROGRESS"}
-_CLOUD_RESULTS = {"PASS": "PASSED", "FAIL": "FAILED"}
+_SERVER_STATES = {"STOPPED": "CANCELLED"}
 
 
 @dataclass(slots=True)
 class Server:
-    """What kind of server it is. Each default is a new one that accepts everything.
+    """What kind of server it is, to be changed at any time. Each default is a new one that accepts everything.
 
     `page_cap` is the most values that a page has, whatever is asked for; without the `builds_api` it is older than
     7.14; without `four_byte_characters` its database is MySQL with `utf8` (renovatebot/renovate#6424); without
-    `reports` Code Insights are absent; `states` are those of build statuses that it knows.
+    `reports` Code Insights are absent, and a report has no more than `most_annotations`; `states` are those of build
+    statuses that it knows.
     """
 
+    version: str = "9.4.0"
     page_cap: int = 100
     builds_api: bool = True
     four_byte_characters: bool = True
     reports: bool = True
     most_annotations: int = MOST_ANNOTATIONS
     states: tuple[str, ...] = STATES
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
-def refusal(
-    status: int, message: str, exception: str | None = None, context: str | None = None, **more: Any
-) -> ApiError:
-    """An error in Data Center's shape."""
-    name = exception and f"{_PACKAGE}.{exception}"
-    error = {"context": context, "message": message, "exceptionName": name, **more}
-    return ApiError(Answer(status, json.dumps({"errors": [error]}), "application/json;charset=UTF-8"))
-
-
-def _not_permitted() -> ApiError:
-    return refusal(401, "You are not permitted to access this resource", "AuthorisationException")
-
-
-def _no_such(what: str, name: object) -> ApiError:
-    words = {"PullRequest": f"Pull request {name} does not exist", "Repository": f"Repository {name} does not exist."}
-    return refusal(404, words.get(what, f"{what} '{name}' does not exist."), f"NoSuch{what}Exception")
-
-
-def _invalid(name: str, message: str) -> ApiError:
-    return refusal(400, message, context=name)
-
-
-# --- bodies -----------------------------------------------------------------------------------------------------------
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _body(keys: dict[str, type | tuple[type, ...]], needed: Iterable[str] = ()) -> JSON:
-    """The request's body, an object of these keys and no others; raises ApiError."""
-    value: Any = request.get_json(silent=True)
-    return _checked(value, keys, needed)
-
-
-def _checked(value: Any, keys: dict[str, type | tuple[type, ...]], needed: Iterable[str] = ()) -> JSON:
-    if not isinstance(value, dict):
-        raise refusal(400, "The request body could not be read")
-    for name, found in value.items():
-        if name not in keys:
-            raise _invalid(name, f'Unrecognized field "{name}"')
-        if not isinstance(found, keys[name]) or (isinstance(found, bool) and keys[name] is not bool):
-            raise _invalid(name, f"{name} is of another type")
-    for name in needed:
-        if name not in value:
-            raise _invalid(name, f"{name} is required")
-    return value
-
-
-def _limit(values: JSON, limits: dict[str, int]) -> None:
-    for name, most in limits.items():
-        if _units(values.get(name) or "") > most:
-            raise _invalid(name, f"Please enter a value less than {most + 1} characters")
-
-
-def _web_address(values: JSON, name: str) -> None:
-    if name in values and (not re.match("https?://.", values[name]) or not urlsplit(values[name]).hostname):
-        raise _invalid(name, f"{name} is no valid http or https address")
-
-
-def _text_of_comment(values: JSON) -> str:
-    """A comment's text; the words of its limit are those of jfrog/frogbot#647."""
-    text = values.get("text", "")
-    if not text.strip() or _units(text) >= 32768:
-        raise _invalid("text", "Please enter a non-empty value less than 32768 characters")
-    return str(text)
 
 
 # --- resources as JSON ------------------------------------------------------------------------------------------------
@@ -143,45 +91,76 @@ def _time(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def _present(value: JSON) -> JSON:
+    """What is there of it: the OpenAPI file knows no null."""
+    return {name: part for name, part in value.items() if part is not None}
+
+
+def _user_name(user: User) -> str:
+    return re.sub("[^a-z0-9]+", "-", user.display_name.lower())
+
+
 def _user_json(user: User) -> JSON:
-    name = re.sub("[^a-z0-9]+", "-", user.display_name.lower())
-    return {"id": int(user.uuid[1:8], 16), "name": name, "slug": name, "displayName": user.display_name, "active": True}
+    name = _user_name(user)
+    kind = "NORMAL" if user.type == "user" else "SERVICE"
+    number = int(user.uuid[1:8], 16)
+    return {"id": number, "name": name, "slug": name, "displayName": user.display_name, "active": True, "type": kind}
 
 
-def _project(key: str) -> JSON:
-    return {"key": key, "name": key, "type": "PERSONAL" if key.startswith("~") else "NORMAL"}
-
-
-def _home(repository: Repository) -> str:
-    key = repository.workspace.upper() if not repository.workspace.startswith("~") else repository.workspace
-    return f"{request.host_url.rstrip('/')}{CONTEXT}/projects/{quote(key)}/repos/{repository.slug}"
+def _project_key(repository: Repository) -> str:
+    """Its workspace in capitals; that of a personal repository is `~` and its owner's name."""
+    return repository.workspace if repository.workspace.startswith("~") else repository.workspace.upper()
 
 
 def _ref(repository: Repository, branch: str, commit: str) -> JSON:
+    key = _project_key(repository)
+    project = {"key": key, "name": key.removeprefix("~"), "type": "PERSONAL" if key.startswith("~") else "NORMAL"}
     return {
         "id": f"refs/heads/{branch}",
         "displayId": branch,
         "latestCommit": commit,
-        "repository": {"slug": repository.slug, "project": _project(repository.workspace.upper())},
+        "type": "BRANCH",
+        "repository": {"slug": repository.slug, "name": repository.slug, "project": project},
     }
 
 
 def _pull_request_json(repository: Repository, one: PullRequest) -> JSON:
+    place = f"projects/{quote(_project_key(repository))}/repos/{repository.slug}/pull-requests/{one.id}"
     return {
         "id": one.id,
         "version": 0,
         "title": one.title,
         "description": one.description,
-        "state": one.state,
+        "state": _pull_request_state(one),
         "open": one.state == "OPEN",
         "closed": one.state != "OPEN",
+        "draft": False,
+        "locked": False,
         "createdDate": _time(one.created_on),
         "updatedDate": _time(one.updated_on),
         "fromRef": _ref(repository, one.source_branch, one.source_commit),
         "toRef": _ref(repository, one.destination_branch, one.destination_commit),
-        "author": {"user": _user_json(one.author), "role": "AUTHOR"},
-        "links": {"self": [{"href": f"{_home(repository)}/pull-requests/{one.id}"}]},
+        "author": {"user": _user_json(one.author), "role": "AUTHOR", "approved": False, "status": "UNAPPROVED"},
+        "reviewers": [],
+        "participants": [],
+        "links": {"self": [{"href": f"{request.host_url.rstrip('/')}{CONTEXT}/{place}"}]},
     }
+
+
+def _pull_request_state(one: PullRequest) -> str:
+    return "DECLINED" if one.state == "SUPERSEDED" else one.state
+
+
+def _anchor_json(comment: Comment) -> JSON | None:
+    """Where an inline comment is; the state keeps it in Cloud's words."""
+    if comment.inline is None:
+        return None
+    anchor: JSON = {"diffType": "EFFECTIVE", "path": comment.inline["path"]}
+    for side, words in (("to", ("TO", "ADDED")), ("from", ("FROM", "REMOVED"))):
+        if comment.inline.get(side) is not None:
+            file, line = words
+            return {**anchor, "line": comment.inline[side], "fileType": file, "lineType": line}
+    return anchor
 
 
 def _comment_json(of: PullRequest, comment: Comment) -> JSON:
@@ -199,6 +178,10 @@ def _comment_json(of: PullRequest, comment: Comment) -> JSON:
     }
 
 
+def _anchored_json(of: PullRequest, comment: Comment) -> JSON:
+    return _present({**_comment_json(of, comment), "anchor": _anchor_json(comment)})
+
+
 def _activity_json(of: PullRequest, activity: Activity) -> JSON:
     value: JSON = {
         "id": activity.id,
@@ -206,89 +189,78 @@ def _activity_json(of: PullRequest, activity: Activity) -> JSON:
         "user": _user_json(activity.user),
         "action": activity.action,
     }
-    if activity.comment is not None:
-        comment = of.comments[activity.comment]
-        value |= {"commentAction": "ADDED", "comment": _comment_json(of, comment)}
-        if comment.inline is not None:
-            value["commentAnchor"] = {"path": comment.inline["path"], "line": comment.inline.get("to", 0)}
-    return value
+    if activity.comment is None:
+        return value
+    comment = of.comments[activity.comment]
+    value |= {"commentAction": "ADDED", "comment": _comment_json(of, comment), "commentAnchor": _anchor_json(comment)}
+    return _present(value)
 
 
 def _commit_json(commit: Commit) -> JSON:
+    author, moment = {"name": commit.author.display_name}, _time(commit.date)
     return {
         "id": commit.hash,
         "displayId": commit.hash[:11],
         "message": commit.message,
-        "author": {"name": commit.author.display_name},
-        "authorTimestamp": _time(commit.date),
+        "author": author,
+        "authorTimestamp": moment,
+        "committer": author,
+        "committerTimestamp": moment,
         "parents": [{"id": commit.parent, "displayId": commit.parent[:11]}] if commit.parent else [],
     }
 
 
 def _status_json(status: BuildStatus) -> JSON:
-    words = {cloud: word for word, cloud in _CLOUD_STATES.items() if word == "CANCELLED"}
-    value = {
-        "key": status.key,
-        "state": words.get(status.state, status.state),
-        "url": status.url,
-        "name": status.name,
-        "description": status.description,
-        "createdDate": _time(status.created_on),
-        "updatedDate": _time(status.updated_on),
-        "ref": status.refname and f"refs/heads/{status.refname}",
-        **status.more,
-    }
-    return {name: part for name, part in value.items() if part is not None}
+    ref = status.refname
+    return _present(
+        {
+            "key": status.key,
+            "state": _SERVER_STATES.get(status.state, status.state),
+            "url": status.url,
+            "name": status.name,
+            "description": status.description,
+            "ref": ref if ref is None or ref.startswith("refs/") else f"refs/heads/{ref}",
+            "createdDate": _time(status.created_on),
+            "updatedDate": _time(status.updated_on),
+            **status.more,
+        }
+    )
 
 
 def _legacy_json(status: BuildStatus) -> JSON:
-    value = {name: part for name, part in _status_json(status).items() if name in _LEGACY_KEYS}
-    return {**value, "dateAdded": _time(status.updated_on)}
+    known = {name: part for name, part in _status_json(status).items() if name in LEGACY_KEYS}
+    return {**known, "dateAdded": _time(status.updated_on)}
 
 
 def _report_json(report: Report) -> JSON:
-    words = {cloud: word for word, cloud in _CLOUD_RESULTS.items()}
-    value = {**report.values, "key": report.external_id, "createdDate": _time(report.created_on)}
-    result = words.get(value.pop("result", ""))
-    return {**value, "result": result} if result else value
+    return {"key": report.external_id, **report_json(report.values), "createdDate": _time(report.created_on)}
 
 
-def _annotation_json(report: Report, annotation: Annotation) -> JSON:
-    values = annotation.values
-    made = {
-        "reportKey": report.external_id,
-        "message": values["summary"],
-        "severity": values["severity"],
-        "type": values.get("annotation_type"),
-        **{name: values.get(name) for name in ("path", "line", "link")},
-        "externalId": values.get("external_id"),
-    }
-    return {name: part for name, part in made.items() if part is not None}
+# --- who asks for what ------------------------------------------------------------------------------------------------
 
 
-def _page(items: Iterable[JSON], cap: int) -> JSON:
-    """One page: never more than the server's cap, and the next one's start is what the server says alone."""
-    try:
-        start, limit = int(request.args.get("start", 0)), int(request.args.get("limit", _PAGE))
-    except ValueError:
-        raise refusal(400, "start and limit have to be numbers") from None
-    if start < 0 or limit < 1:
-        raise refusal(400, "start and limit have to be positive")
-    values = list(items)
-    at, limit = start // _STEP, min(limit, cap)
-    page: JSON = {"values": values[at : at + limit], "start": start, "limit": limit}
-    page |= {"size": len(page["values"]), "isLastPage": at + limit >= len(values)}
-    if not page["isLastPage"]:
-        page["nextPageStart"] = _STEP * (at + limit)
-    return page
+def _no_such(kind: str, message: str) -> ApiError:
+    return refusal(404, f"{message} does not exist.", kind)
 
 
-# --- operations: each gives the body and its status, or raises --------------------------------------------------------
+def _number(name: str, default: int, least: int) -> int:
+    text = request.args.get(name, str(default))
+    if not text.isdecimal() or int(text) < least:
+        raise invalid(name, f"{name} has to be a number from {least} on")
+    return int(text)
+
+
+def _wanted(name: str, choices: tuple[str, ...]) -> str:
+    """A parameter of the query, which is one of these; by default the first."""
+    text = request.args.get(name, choices[0])
+    if text not in choices:
+        raise invalid(name, f"'{text}' is none of {', '.join(choices)}")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One authenticated request: who asks, for what, with which rest of the path, on which kind of server."""
+    """One request: who asks, for what, with which rest of the path, on which kind of server."""
 
     server: Server
     token: HttpToken
@@ -301,24 +273,89 @@ class _Call:
 
     @property
     def pull_request(self) -> PullRequest:
+        number = self.path["pull_request_id"]
         try:
-            return self.repository.pull_request(self.path["pull_request_id"])
+            return self.repository.pull_request(number)
         except NotFoundError:
-            raise _no_such("PullRequest", self.path["pull_request_id"]) from None
+            raise _no_such("pull.NoSuchPullRequestException", f"Pull request {number}") from None
+
+    @property
+    def comment(self) -> Comment:
+        """The comment, which has not been deleted."""
+        number = self.path["comment_id"]
+        for found in self.pull_request.visible_comments:
+            if found.id == number:
+                return found
+        raise _no_such("comment.NoSuchCommentException", f"Comment {number}")
 
     @property
     def commit(self) -> Commit:
+        """The commit, whose ID may be abbreviated."""
         text = self.path["commit_id"]
+        if not re.fullmatch("[0-9a-f]{1,40}", text):
+            raise invalid("commitId", f"'{text}' is no commit ID")
         try:
-            return self.repository.commits[text] if len(text) == 40 else self.repository.commit_by_prefix(text)
-        except (KeyError, NotFoundError):
-            raise _no_such("Commit", text) from None
+            return self.repository.commit_by_prefix(text)
+        except NotFoundError:
+            message = f"Commit '{text}' does not exist in repository '{self.repository.slug}'."
+            raise refusal(404, message, "commit.NoSuchCommitException") from None
+
+    @property
+    def full_hash(self) -> str:
+        """The hash of 40 digits that the path has to name the commit by."""
+        text = str(self.path["commit_id"])
+        if len(text) != 40:
+            raise invalid("commitId", "The commit ID has to be a full 40 character SHA1")
+        return self.commit.hash
+
+    @property
+    def commit_of_reports(self) -> str:
+        """The hash of the commit whose reports are asked for, on a server that has Code Insights."""
+        if not self.server.reports:
+            raise no_resource()
+        if self.user in self.repository.reports_refused:
+            raise not_permitted()
+        return self.full_hash
+
+    @property
+    def report(self) -> Report:
+        key = self.path["key"]
+        for found in self.repository.reports_of_commit(self.commit_of_reports):
+            if found.external_id == key:
+                return found
+        raise _no_such("NoSuchReportException", f"Report '{key}'")
+
+    @property
+    def own_report(self) -> Report:
+        """The report, which the user has made."""
+        report = self.report
+        if report.user != self.user:
+            raise not_permitted()
+        return report
+
+    def owns(self, user: User) -> bool:
+        """Whether a thing of that user may be deleted."""
+        return user == self.user or self.token.permission == "admin"
 
     def page(self, items: Iterable[JSON]) -> JSON:
-        return _page(items, self.server.page_cap)
+        """One page: never more than the server's cap, and the next one's start is what the server says alone."""
+        start, limit = _number("start", 0, 0), min(_number("limit", _PAGE, 1), self.server.page_cap)
+        values, at = list(items), start // _STEP
+        page: JSON = {"values": values[at : at + limit], "start": start, "limit": limit}
+        page |= {"size": len(page["values"]), "isLastPage": at + limit >= len(values)}
+        if not page["isLastPage"]:
+            page["nextPageStart"] = _STEP * (at + limit)
+        return page
 
+
+# --- operations: each gives the body and its status, or raises --------------------------------------------------------
 
 _Result = tuple[JSON | None, int]
+
+
+def _get_application_properties(call: _Call) -> _Result:
+    version = {"version": call.server.version, "buildNumber": "9004000", "buildDate": "1726000000000"}
+    return {**version, "displayName": "Bitbucket"}, 200
 
 
 def _get_pull_request(call: _Call) -> _Result:
@@ -326,23 +363,31 @@ def _get_pull_request(call: _Call) -> _Result:
 
 
 def _list_pull_requests(call: _Call) -> _Result:
-    outgoing = request.args.get("direction", "INCOMING") == "OUTGOING"
-    at, state = request.args.get("at"), request.args.get("state", "OPEN")
+    direction = _wanted("direction", ("INCOMING", "OUTGOING"))
+    state = _wanted("state", ("OPEN", "DECLINED", "MERGED", "ALL"))
+    at = request.args.get("at")
     if at is not None and not at.startswith("refs/"):
-        raise _invalid("at", "at has to be a fully-qualified branch")
-    found = sorted(call.repository.pull_requests.values(), key=lambda one: one.created_on, reverse=True)
+        raise invalid("at", "at has to be a fully-qualified branch ID")
+    newest = _wanted("order", ("NEWEST", "OLDEST")) == "NEWEST"
+    found = sorted(call.repository.pull_requests.values(), key=lambda one: (one.created_on, one.id), reverse=newest)
     return call.page(
         _pull_request_json(call.repository, one)
         for one in found
-        if state in ("ALL", one.state)
-        and at in (None, f"refs/heads/{one.source_branch if outgoing else one.destination_branch}")
+        if state in ("ALL", _pull_request_state(one))
+        and at in (None, f"refs/heads/{one.source_branch if direction == 'OUTGOING' else one.destination_branch}")
     ), 200
 
 
 def _list_pull_requests_of_commit(call: _Call) -> _Result:
-    commit = call.commit.hash
-    found = call.repository.pull_requests.values()
-    return call.page(_pull_request_json(call.repository, one) for one in found if one.source_commit == commit), 200
+    found = call.repository.pull_requests_with(call.full_hash)
+    return call.page(_pull_request_json(call.repository, one) for one in found), 200
+
+
+def _get_commit(call: _Call) -> _Result:
+    return _commit_json(call.commit), 200
+
+
+# Comments
 
 
 def _list_activities(call: _Call) -> _Result:
@@ -352,33 +397,28 @@ def _list_activities(call: _Call) -> _Result:
 
 
 def _list_comments(call: _Call) -> _Result:
-    if "path" not in request.args:
-        raise refusal(400, "A path must be supplied")
-    of = call.pull_request
-    path = request.args["path"]
-    inline = (one for one in of.visible_comments if one.inline and one.inline["path"] == path)
-    return call.page(_comment_json(of, one) for one in inline), 200
-
-
-def _comment(call: _Call) -> Comment:
-    number = call.path["comment_id"]
-    found = call.pull_request.comments.get(number)
-    if found is None or found.deleted:
-        raise refusal(404, f"Comment {number} does not exist.", "comment.NoSuchCommentException")
-    return found
+    path, of = request.args.get("path"), call.pull_request
+    if not path:
+        raise invalid("path", "The path has to be given")
+    inline = (one for one in of.visible_comments if one.inline is not None and one.inline["path"] == path)
+    return call.page(_anchored_json(of, one) for one in inline), 200
 
 
 def _get_comment(call: _Call) -> _Result:
-    return _comment_json(call.pull_request, _comment(call)), 200
+    return _anchored_json(call.pull_request, call.comment), 200
 
 
 def _create_comment(call: _Call) -> _Result:
-    of = call.pull_request
-    values = _body({"text": str, "parent": dict, "severity": str, "state": str, "anchor": dict})
-    text, parent = _text_of_comment(values), values.get("parent", {}).get("id")
-    inline = {"path": values["anchor"]["path"], "to": values["anchor"].get("line")} if "anchor" in values else None
-    made = call.repository.add_comment(call.user, of, text, inline=inline, parent=parent)
-    return _comment_json(of, made), _CREATED
+    of, values = call.pull_request, read_comment(new=True)
+    parent = values["parent"]["id"] if "parent" in values else None
+    if parent is not None and all(one.id != parent for one in of.visible_comments):
+        raise _no_such("comment.NoSuchCommentException", f"Comment {parent}")
+    inline = None
+    if anchor := values.get("anchor"):
+        side = "from" if anchor.get("fileType") == "FROM" else "to"
+        inline = {"path": anchor["path"], **({side: anchor["line"]} if "line" in anchor else {})}
+    made = call.repository.add_comment(call.user, of, values["text"], inline=inline, parent=parent)
+    return _anchored_json(of, made), _CREATED
 
 
 def _check_version(comment: Comment, version: int) -> None:
@@ -394,234 +434,172 @@ def _check_version(comment: Comment, version: int) -> None:
 
 
 def _update_comment(call: _Call) -> _Result:
-    comment = _comment(call)
-    values = _body({"text": str, "version": int, "severity": str, "state": str})
+    comment, values = call.comment, read_comment(new=False)
     if "text" in values and comment.user != call.user:
-        raise _not_permitted()
-    text = _text_of_comment(values)
+        raise not_permitted()
     _check_version(comment, values.get("version", -1))
-    call.repository.edit_comment(call.user, call.pull_request, comment.id, text)
-    return _comment_json(call.pull_request, comment), 200
+    if "text" in values:
+        call.repository.edit_comment(call.user, call.pull_request, comment.id, values["text"])
+    return _anchored_json(call.pull_request, comment), 200
 
 
 def _delete_comment(call: _Call) -> _Result:
-    comment, of = _comment(call), call.pull_request
-    if comment.user != call.user:
-        raise _not_permitted()
-    version = request.args.get("version", "-1")
-    _check_version(comment, int(version) if re.fullmatch("-?[0-9]+", version) else -1)
-    if any(one.parent == comment.id for one in of.visible_comments):
-        raise refusal(409, "The comment has replies and cannot be deleted.", "comment.CommentDeletionException")
-    call.repository.delete_comment(call.user, of, comment.id)
+    comment, of = call.comment, call.pull_request
+    if not call.owns(comment.user):
+        raise not_permitted()
+    version = request.args.get("version", "")
+    _check_version(comment, int(version) if version.isdecimal() else -1)
+    if any(one.parent == comment.id for one in of.visible_comments):  # danger/danger-js#593
+        raise refusal(409, "This comment has replies which must be deleted first.", "comment.CommentDeletionException")
+    call.repository.delete_comment(comment.user, of, comment.id)
     return None, 204
 
 
-def _get_commit(call: _Call) -> _Result:
-    return _commit_json(call.commit), 200
+# Build statuses. Here key and commit alone are a status' identity, and whoever writes one may write over another's.
 
 
-# --- build statuses ---------------------------------------------------------------------------------------------------
+def _commit_of_builds(call: _Call) -> str:
+    if not call.server.builds_api:
+        raise no_resource()
+    return call.full_hash
 
-_LEGACY_KEYS = dict.fromkeys(("state", "key", "name", "url", "description"), str)
-_STATUS_KEYS: dict[str, type | tuple[type, ...]] = {
-    **_LEGACY_KEYS,
-    **dict.fromkeys(("buildNumber", "parent", "ref"), str),
-    **dict.fromkeys(("dateAdded", "duration", "lastUpdated"), int),
-    "testResults": dict,
-}
+
+def _key() -> str:
+    if not request.args.get("key"):
+        raise invalid("key", "The key has to be given")
+    return request.args["key"]
 
 
 def _put_status(call: _Call, commit: str, values: JSON) -> None:
-    """Write a status over the one of that key: here key and commit alone are its identity, and anybody may."""
+    own = {name: values.get(name) for name in ("key", "url", "name", "description")}
+    own["state"] = _CLOUD_STATES.get(values["state"], values["state"])
+    own["refname"] = values["ref"].removeprefix("refs/heads/") if "ref" in values else None
     more: JSON = {name: values[name] for name in ("parent", "buildNumber", "duration", "testResults") if name in values}
-    ref = values.get("ref", "")
-    own = {
-        "key": values["key"],
-        "state": _CLOUD_STATES.get(values["state"], values["state"]),
-        "url": values["url"],
-        "name": values.get("name"),
-        "description": values.get("description"),
-        "refname": ref.removeprefix("refs/heads/") or None,
-    }
+    more |= {"state": "UNKNOWN"} if values["state"] == "UNKNOWN" else {}
     call.repository.put_server_status(call.user, commit, own, more)
 
 
-def _check_status(call: _Call, values: JSON, limits: dict[str, int], states: Iterable[str]) -> None:
-    _limit(values, limits)
-    _web_address(values, "url")
-    if values["state"] not in states or values["state"] not in call.server.states:
-        raise _invalid("state", f"'{values['state']}' is not a valid build state")
-    for name in ("key", "url"):
-        if not values[name]:
-            raise _invalid(name, f"{name} must not be empty")
-
-
-def _builds(call: _Call) -> str:
-    if not call.server.builds_api:
-        raise ApiError(Answer(404, "", "text/html;charset=UTF-8"))
-    return call.commit.hash
-
-
 def _create_status(call: _Call) -> _Result:
-    commit = _builds(call)
-    values = _body(_STATUS_KEYS, ("key", "state", "url"))
-    _check_status(call, values, {"key": 255, "name": 255, "url": 450, "parent": 1024, "ref": 1024}, STATES)
-    if "ref" in values and not values["ref"].startswith("refs/"):
-        raise _invalid("ref", "The ref must start with refs/")
-    if "testResults" in values:
-        _checked(values["testResults"], dict.fromkeys(("failed", "skipped", "successful"), int))
-    _put_status(call, commit, values)
+    commit = _commit_of_builds(call)
+    _put_status(call, commit, read_status(call.server.states))
     return None, 204
 
 
 def _get_status(call: _Call) -> _Result:
-    commit = _builds(call)
-    if "key" not in request.args:
-        raise _invalid("key", "key is required")
-    found = [one for one in call.repository.statuses_of_commit(commit) if one.key == request.args["key"]]
-    if not found:
-        raise refusal(404, "The build status does not exist", "NoSuchBuildStatusException")
-    return _status_json(found[0]), 200
+    commit, key = _commit_of_builds(call), _key()
+    try:
+        [found] = call.repository.status(commit, key)[-1:]
+    except NotFoundError:
+        raise _no_such("build.NoSuchBuildStatusException", f"Build status '{key}'") from None
+    return _status_json(found), 200
 
 
-def _legacy_commit(call: _Call) -> str:
+def _delete_status(call: _Call) -> _Result:
+    commit, key = _commit_of_builds(call), _key()
+    if call.token.permission != "admin":
+        raise not_permitted()
+    try:
+        call.repository.delete_status(commit, key)
+    except NotFoundError:
+        raise _no_such("build.NoSuchBuildStatusException", f"Build status '{key}'") from None
+    return None, 204
+
+
+def _any_commit(call: _Call) -> str:
+    """The commit of older build statuses, which need not be of any repository."""
     text = str(call.path["commit_id"])
     if not re.fullmatch("[0-9a-f]{40}", text):
-        raise refusal(400, "The commit ID must be a full 40 characters SHA1")
+        raise invalid("commitId", "The commit ID has to be a full 40 character SHA1")
     return text
 
 
 def _create_legacy_status(call: _Call) -> _Result:
-    commit = _legacy_commit(call)
-    values = _body({**_LEGACY_KEYS, "dateAdded": int}, ("key", "state", "url"))
-    limits = {**dict.fromkeys(("state", "key", "name", "description"), 255), "url": 450}
-    _check_status(call, values, limits, ("SUCCESSFUL", "FAILED", "INPROGRESS"))
-    _put_status(call, commit, values)
+    commit = _any_commit(call)
+    _put_status(call, commit, read_legacy_status(call.server.states))
     return None, 204
 
 
 def _list_legacy_statuses(call: _Call) -> _Result:
-    found = call.repository.statuses_of_commit(_legacy_commit(call))
-    newest = sorted(found, key=lambda one: one.updated_on, reverse=True)[:100]
-    return call.page(map(_legacy_json, newest)), 200
+    order = _wanted("orderBy", ("NEWEST", "OLDEST", "STATUS"))
+    found = call.repository.statuses_of_commit(_any_commit(call))
+    found = sorted(found, key=lambda one: one.updated_on, reverse=True)[:_NEWEST]
+    if order == "OLDEST":
+        found.reverse()
+    elif order == "STATUS":
+        found.sort(key=lambda one: one.state)
+    return call.page(map(_legacy_json, found)), 200
 
 
-# --- Code Insights ----------------------------------------------------------------------------------------------------
-
-_DATA_TYPES = ("BOOLEAN", "DATE", "DURATION", "LINK", "NUMBER", "PERCENTAGE", "TEXT")
-_REPORT_KEYS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("title", "details", "result", "reporter", "link", "logoUrl", "coverageProviderKey"), str),
-    "createdDate": int,
-    "data": list,
-}
-_ANNOTATION_KEYS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("externalId", "link", "message", "path", "severity", "type"), str),
-    "line": int,
-}
-
-
-def _commit_of_reports(call: _Call) -> str:
-    if not call.server.reports:
-        raise ApiError(Answer(404, "", "text/html;charset=UTF-8"))
-    if call.user in call.repository.reports_refused:
-        raise _not_permitted()
-    return call.commit.hash
-
-
-def _report(call: _Call, *, own: bool = False) -> Report:
-    try:
-        found = call.repository.report(_commit_of_reports(call), call.path["key"])
-    except NotFoundError:
-        raise _no_such("Report", call.path["key"]) from None
-    if own and found.user != call.user:
-        raise _not_permitted()
-    return found
+# Code Insights
 
 
 def _list_reports(call: _Call) -> _Result:
-    return call.page(map(_report_json, call.repository.reports_of_commit(_commit_of_reports(call)))), 200
+    return call.page(map(_report_json, call.repository.reports_of_commit(call.commit_of_reports))), 200
 
 
 def _get_report(call: _Call) -> _Result:
-    return _report_json(_report(call)), 200
+    return _report_json(call.report), 200
 
 
 def _put_report(call: _Call) -> _Result:
-    commit, key = _commit_of_reports(call), call.path["key"]
-    values = _body(_REPORT_KEYS, ("title", "data"))
-    _limit({**values, "key": key}, {"title": 450, "details": 2000, "reporter": 450, "key": 450})
-    if not values["title"]:
-        raise _invalid("title", "The report needs a title")
-    if values.get("result", "PASS") not in _CLOUD_RESULTS:
-        raise _invalid("result", "result is one of PASS, FAIL")
-    if len(values["data"]) > 6:
-        raise _invalid("data", "A report has at most 6 data fields")
-    for one in values["data"]:
-        _checked(one, {"title": str, "type": str, "value": object}, ("title", "value"))
-        if one.get("type", "TEXT") not in _DATA_TYPES:
-            raise _invalid("data", f"{one['type']} is no type of data")
-    _web_address(values, "link")
-    _web_address(values, "logoUrl")
-    there = next((one for one in call.repository.reports_of_commit(commit) if one.external_id == key), None)
-    if there and there.user != call.user:
-        raise _not_permitted()
-    stored = {**values, "result": _CLOUD_RESULTS.get(values.get("result", ""), "PENDING")}
-    return _report_json(call.repository.put_report(call.user, commit, key, stored)), 200
+    commit, key = call.commit_of_reports, call.path["key"]
+    values = read_report(key)
+    there = (one for one in call.repository.reports_of_commit(commit) if one.external_id == key)
+    if any(one.user != call.user for one in there):
+        raise not_permitted()
+    return _report_json(call.repository.put_report(call.user, commit, key, values)), 200
 
 
 def _delete_report(call: _Call) -> _Result:
-    found = _report(call, own=True)
+    found = call.report
+    if not call.owns(found.user):
+        raise not_permitted()
     call.repository.delete_report(found.commit, found.external_id)
     return None, 204
 
 
 def _list_annotations(call: _Call) -> _Result:
-    report = _report(call)
-    found = call.repository.annotations_of(report)
-    return {"totalCount": len(found), "annotations": [_annotation_json(report, one) for one in found]}, 200
+    report = call.report
+    found = [annotation_json(report.external_id, one.values) for one in call.repository.annotations_of(report)]
+    return {"totalCount": len(found), "annotations": found}, 200
+
+
+def _add_annotations(call: _Call, report: Report, made: list[JSON], instead_of: str | None = None) -> None:
+    kept = [one for one in call.repository.annotations_of(report) if one.external_id != instead_of]
+    if len(kept) + len(made) > call.server.most_annotations:
+        raise refusal(400, f"A report cannot have more than {call.server.most_annotations} annotations")
+    call.repository.add_annotations(report, made, instead_of)
 
 
 def _create_annotations(call: _Call) -> _Result:
-    report = _report(call, own=True)
-    values = _body({"annotations": list}, ("annotations",))["annotations"]
-    if not values:
-        raise _invalid("annotations", "There has to be an annotation")
-    made = []
-    for one in values:
-        _checked(one, _ANNOTATION_KEYS, ("message", "severity"))
-        _limit(one, {"externalId": 449, "message": 2000})
-        if one["severity"] not in ("LOW", "MEDIUM", "HIGH"):
-            raise _invalid("severity", "severity is one of LOW, MEDIUM, HIGH")
-        if one.get("type", "BUG") not in ("VULNERABILITY", "CODE_SMELL", "BUG"):
-            raise _invalid("type", "type is one of VULNERABILITY, CODE_SMELL, BUG")
-        if one.get("line", 0) < 0 or not one["message"]:
-            raise _invalid("line", "line has to be positive, and message not empty")
-        _web_address(one, "link")
-        kept = {name: one[name] for name in ("path", "line", "link", "severity") if name in one}
-        kept |= {"summary": one["message"], "annotation_type": one.get("type"), "external_id": one.get("externalId")}
-        made.append(kept)
-    there = len(call.repository.annotations_of(report))
-    if there + len(made) > call.server.most_annotations:
-        raise refusal(400, f"A report cannot have more than {call.server.most_annotations} annotations")
-    call.repository.add_annotations(report, made)
+    report = call.own_report
+    _add_annotations(call, report, read_annotations())
+    return None, 204
+
+
+def _put_annotation(call: _Call) -> _Result:
+    report, external_id = call.own_report, call.path["external_id"]
+    _add_annotations(call, report, [read_annotation(external_id)], instead_of=external_id)
     return None, 204
 
 
 def _delete_annotations(call: _Call) -> _Result:
-    report = _report(call, own=True)
-    wanted = request.args.getlist("externalId")
-    call.repository.drop_annotations(report, set(wanted) if wanted else None)
+    report = call.report
+    if not call.owns(report.user):
+        raise not_permitted()
+    call.repository.drop_annotations(report, request.args.getlist("externalId") or None)
     return None, 204
 
 
-_PULL_REQUEST = "/pull-requests/<int:pull_request_id>"
-_COMMENT = f"{_PULL_REQUEST}/comments/<int:comment_id>"
-_COMMIT = "/commits/<commit_id>"
-_REPORT = f"{_COMMIT}/reports/<key>"
 _REPOSITORY = "/projects/<project_key>/repos/<repository_slug>"
+_PULL_REQUEST = f"{_REPOSITORY}/pull-requests/<int:pull_request_id>"
+_COMMENT = f"{_PULL_REQUEST}/comments/<int:comment_id>"
+_COMMIT = f"{_REPOSITORY}/commits/<commit_id>"
+_REPORT = f"{_COMMIT}/reports/<key>"
 # API, method, path, what it does. Whatever is no GET is a write.
 _OPERATIONS: tuple[tuple[str, str, str, Callable[[_Call], _Result]], ...] = (
-    ("api", "GET", "/pull-requests", _list_pull_requests),
+    ("api", "GET", "/application-properties", _get_application_properties),
+    ("api", "GET", f"{_REPOSITORY}/pull-requests", _list_pull_requests),
     ("api", "GET", _PULL_REQUEST, _get_pull_request),
     ("api", "GET", f"{_PULL_REQUEST}/activities", _list_activities),
     ("api", "GET", f"{_PULL_REQUEST}/comments", _list_comments),
@@ -633,6 +611,9 @@ _OPERATIONS: tuple[tuple[str, str, str, Callable[[_Call], _Result]], ...] = (
     ("api", "GET", f"{_COMMIT}/pull-requests", _list_pull_requests_of_commit),
     ("api", "POST", f"{_COMMIT}/builds", _create_status),
     ("api", "GET", f"{_COMMIT}/builds", _get_status),
+    ("api", "DELETE", f"{_COMMIT}/builds", _delete_status),
+    ("build-status", "POST", "/commits/<commit_id>", _create_legacy_status),
+    ("build-status", "GET", "/commits/<commit_id>", _list_legacy_statuses),
     ("insights", "GET", f"{_COMMIT}/reports", _list_reports),
     ("insights", "GET", _REPORT, _get_report),
     ("insights", "PUT", _REPORT, _put_report),
@@ -640,19 +621,26 @@ _OPERATIONS: tuple[tuple[str, str, str, Callable[[_Call], _Result]], ...] = (
     ("insights", "GET", f"{_REPORT}/annotations", _list_annotations),
     ("insights", "POST", f"{_REPORT}/annotations", _create_annotations),
     ("insights", "DELETE", f"{_REPORT}/annotations", _delete_annotations),
+    ("insights", "PUT", f"{_REPORT}/annotations/<external_id>", _put_annotation),
 )
 
 
 # --- who asks ---------------------------------------------------------------------------------------------------------
 
 
+_ANYBODY = HttpToken(User("", "", "user"), "", permission="read")
+
+
 def _authenticate(state: State) -> HttpToken:
-    """The token that the request carries: as Bearer, a user's also as the password of Basic."""
+    """The token that the request carries: as Bearer, a user's also as the password that goes with the user's name."""
     sent = request.authorization
-    bearer = sent is not None and sent.type == "bearer"
-    given = None if sent is None else sent.token if bearer else sent.password
+    if sent is None:
+        raise not_permitted()  # whoever carries none may see what is public
     for token in state.http_tokens:
-        if given and token.token == given and (bearer or token.of_user):
+        if sent.type == "bearer" and sent.token == token.token:
+            return token
+        named = sent.type == "basic" and token.of_user and sent.username == _user_name(token.user)
+        if named and sent.password == token.token:
             return token
     raise refusal(
         401,
@@ -662,45 +650,54 @@ def _authenticate(state: State) -> HttpToken:
 
 
 def _check_write(token: HttpToken, server: Server) -> None:
-    if request.method == "GET":
-        return
+    """Raise where no write may come through.
+
+    A comment needs REPO_READ alone according to the OpenAPI file; the permissions of tokens, in Atlassian's
+    documentation of them, let only one that may write do something to a pull request.
+    """
     if request.headers.get("X-Atlassian-Token") != "no-check":
         raise ApiError(Answer(403, "XSRF check failed", "text/html;charset=UTF-8"))  # runatlantis/atlantis#465
-    if not token.may_write:
-        raise _not_permitted()
+    if token.permission == "read":
+        raise not_permitted()
     text = json.dumps(request.get_json(silent=True), ensure_ascii=False)
     if not server.four_byte_characters and any(ord(letter) > 0xFFFF for letter in text):
-        raise refusal(500, "A database error has occurred.", "dmz.exceptions.DataStoreException")
+        raise refusal(500, "A database error has occurred.", "DataStoreException")
 
 
 def _respond(answer: Answer) -> Response:
     return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
 
 
-def _repository(state: State, project: str, slug: str) -> Repository:
-    """The repository; a project's key is written in capitals and found in any."""
-    for found in state.repositories.values():
-        if (found.workspace.lower(), found.slug.lower()) == (project.lower(), slug.lower()):
+def _find_repository(state: State, path: JSON) -> Repository:
+    """The repository that the path names, in any case; for what is no repository's one that has the commit, or any."""
+    repositories = list(state.repositories.values())
+    if "project_key" not in path:
+        return next((one for one in repositories if path.get("commit_id") in one.commits), repositories[0])
+    key, slug = path.pop("project_key"), path.pop("repository_slug")
+    if not any(_project_key(one).lower() == key.lower() for one in repositories):
+        raise _no_such("project.NoSuchProjectException", f"Project {key}")
+    for found in repositories:
+        if (_project_key(found).lower(), found.slug.lower()) == (key.lower(), slug.lower()):
             return found
-    raise _no_such("Repository", f"{project}/{slug}")
+    raise _no_such("repository.NoSuchRepositoryException", f"Repository {key}/{slug}")
 
 
 def _guarded(state: State, server: Server, operation: Callable[[_Call], _Result]) -> Callable[..., Response]:
-    def view(project_key: str | None = None, repository_slug: str | None = None, **path: Any) -> Response:
+    def view(**path: Any) -> Response:
         headers: dict[str, str] = {}
         try:
-            token = _authenticate(state)
-            headers["X-AUSERNAME"] = _user_json(token.user)["name"]
-            _check_write(token, server)
-            if project_key is None or repository_slug is None:  # the older build statuses are no repository's
-                repository = next(iter(state.repositories.values()))
+            if operation is _get_application_properties and "Authorization" not in request.headers:
+                token = _ANYBODY
             else:
-                repository = _repository(state, project_key, repository_slug)
+                token = _authenticate(state)
+                headers["X-AUSERNAME"] = _user_name(token.user)
+            if request.method != "GET":
+                _check_write(token, server)
+            repository = _find_repository(state, path)
             if state.lag is not None and request.method == "GET":
                 repository = repository.before(state.lag(request.path))
             value, status = operation(_Call(server, token, repository, path))
-            body = "" if value is None else json.dumps(value)
-            response = _respond(Answer(status, body, "application/json;charset=UTF-8"))
+            response = _respond(Answer(status, "" if value is None else json.dumps(value), CONTENT_TYPE))
         except ApiError as error:
             response = _respond(error.answer)
         response.headers.extend(headers)
@@ -712,25 +709,18 @@ def _guarded(state: State, server: Server, operation: Callable[[_Call], _Result]
 def blueprint(state: State, server: Server) -> Blueprint:
     """Build the routes of the API, to be registered under the context path."""
     routes = Blueprint("data_center", __name__)
-
-    def add(rule: str, method: str, operation: Callable[[_Call], _Result], version: str) -> None:
-        routes.add_url_rule(
-            rule,
-            endpoint=f"{operation.__name__}_{version.replace('.', '_')}",
-            view_func=_guarded(state, server, operation),
-            methods=[method],
-            provide_automatic_options=False,
-        )
-
     for version in ("latest", "1.0"):
         for api, method, path, operation in _OPERATIONS:
-            add(f"/rest/{api}/{version}{_REPOSITORY}{path}", method, operation, version)
-        legacy = f"/rest/build-status/{version}/commits/<commit_id>"
-        add(legacy, "POST", _create_legacy_status, version)
-        add(legacy, "GET", _list_legacy_statuses, version)
+            routes.add_url_rule(
+                f"/rest/{api}/{version}{path}",
+                endpoint=f"{operation.__name__}_{version.replace('.', '_')}",
+                view_func=_guarded(state, server, operation),
+                methods=[method],
+                provide_automatic_options=False,
+            )
 
     def unknown(path: str) -> Response:  # noqa: ARG001 - Flask passes it
-        return _respond(Answer(404, "<html><body>null for uri</body></html>", "text/html;charset=UTF-8"))
+        return _respond(no_resource().answer)
 
     routes.add_url_rule(
         "/rest/<path:path>", endpoint="unknown", view_func=unknown, methods=["GET", "POST", "PUT", "DELETE"]

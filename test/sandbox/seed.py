@@ -57,5 +57,5 @@ def seed(state: State) -> Seed:
         repository_token=state.add_http_token(
             state.add_user("access-token-user", "app_user"), "BBDC-sandbox-repository-token", of_user=False
         ),
-        reader_token=state.add_http_token(reviewer, "BBDC-sandbox-reader-token", may_write=False),
+        reader_token=state.add_http_token(reviewer, "BBDC-sandbox-reader-token", permission="read"),
     )

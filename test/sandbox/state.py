@@ -18,7 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 _REMEMBERED = 3  # writes
@@ -66,12 +66,15 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class HttpToken:
-    """An HTTP access token of Data Center: of a user, or of a repository, as which it then writes."""
+    """An HTTP access token of Data Center: of a user, or of a repository, as which it then writes.
+
+    `permission` is `read`, `write` or `admin`, each of which contains those before it.
+    """
 
     user: User
     token: str
     of_user: bool = True
-    may_write: bool = True
+    permission: str = "write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ class Activity:
 class BuildStatus:
     """A build status; commit, key and refname together are its identity (jenkinsci/bitbucket-branch-source#930).
 
-    `more` is what Data Center keeps besides: `parent`, `buildNumber`, `duration`, `testResults`.
+    On Data Center, where `refname` is a branch's name or any other ref as it was written, commit and key alone are.
+    `more` is what was written there and Cloud has no word for, by its key in the body (`parent`, `buildNumber`, ...).
     """
 
     commit: str
@@ -139,7 +143,8 @@ class BuildStatus:
 class Report:
     """A Code Insights report; commit and `external_id`, the writer's own key, are its identity.
 
-    `values` is what was written, `user` who wrote it last: unlike a build status, anybody may replace it.
+    `values` is what was written, in Cloud's words, `user` who wrote it last: unlike a build status, anybody may replace
+    it on Cloud.
     """
 
     commit: str
@@ -153,7 +158,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """An annotation of a report; `external_id`, the writer's own key, is its identity there. `values`: as written."""
+    """An annotation of a report; `external_id`, the writer's own key, is its identity there. `values`: as written.
+
+    On Data Center it is no identity, and may be "".
+    """
 
     external_id: str
     uuid: str
@@ -302,6 +310,21 @@ class Repository:
         pull_request.updated_on = self._state.clock()
         self._note(pull_request, "RESCOPED", pull_request.author)
 
+    def approve(self, user: User, pull_request: PullRequest) -> None:
+        """Approve the pull request, which only Data Center's activities tell of."""
+        self._remember()
+        self._note(pull_request, "APPROVED", user)
+
+    def pull_requests_with(self, commit: str) -> list[PullRequest]:
+        """List the pull requests that bring the commit, as far as parents of commits are known."""
+        return [one for one in self.pull_requests.values() if commit in self._commits_of(one)]
+
+    def _commits_of(self, pull_request: PullRequest) -> Iterator[str]:
+        at: str | None = pull_request.source_commit
+        while at is not None and at != pull_request.destination_commit:
+            yield at
+            at = self.commits[at].parent if at in self.commits else None
+
     def pull_request(self, number: int) -> PullRequest:
         """Find the pull request with that number; raises NotFoundError."""
         if number not in self.pull_requests:
@@ -429,6 +452,12 @@ class Repository:
         for name, value in {**values, "user": user, "updated_on": now, "more": more}.items():
             setattr(found, name, value)
 
+    def delete_status(self, commit: str, key: str) -> None:
+        """Delete the build statuses of that commit and key, which Data Center alone can; raises NotFoundError."""
+        gone = self.status(commit, key)
+        self._remember()
+        self.build_statuses = [one for one in self.build_statuses if one not in gone]
+
     def status(self, commit: str, key: str) -> list[BuildStatus]:
         """List the statuses of that key, one for each refname, last written last; raises NotFoundError for none."""
         found = [status for status in self.statuses_of_commit(commit) if status.key == key]
@@ -447,7 +476,7 @@ class Repository:
         if status.user != user:
             raise ForbiddenError("Only the creator may overwrite a build status")
         self._remember()
-        for name, value in values.items():
+        for name, value in {**values, "more": {}}.items():
             setattr(status, name, value)
         status.updated_on = self._state.clock()
         return status
@@ -513,17 +542,21 @@ class Repository:
         self.annotations[report.commit, report.external_id] = there | {each.external_id: each for each in made}
         return made
 
-    def add_annotations(self, report: Report, annotations: list[dict[str, Any]]) -> None:
-        """Write annotations beside those that are there: on Data Center none takes another's place."""
+    def add_annotations(self, report: Report, annotations: list[dict[str, Any]], instead_of: str | None = None) -> None:
+        """Write annotations beside those that are there, as on Data Center: none takes another's place by itself.
+
+        With `instead_of` those of that external id go.
+        """
         self._remember()
         now = self._state.clock()
-        there = dict(self.annotations.get((report.commit, report.external_id), {}))
+        there = self.annotations.get((report.commit, report.external_id), {})
+        made = {key: one for key, one in there.items() if one.external_id != instead_of}
         for values in annotations:
-            uuid_ = self._state.next_uuid()
-            there[uuid_] = Annotation(str(values["external_id"]), uuid_, values, now, now)
-        self.annotations[report.commit, report.external_id] = there
+            name = self._state.next_uuid()
+            made[name] = Annotation(values["external_id"], name, values, now, now)
+        self.annotations[report.commit, report.external_id] = made
 
-    def drop_annotations(self, report: Report, wanted: set[str] | None) -> None:
+    def drop_annotations(self, report: Report, wanted: Iterable[str] | None) -> None:
         """Delete the annotations of these external ids, or all."""
         self._remember()
         there = self.annotations.get((report.commit, report.external_id), {})
@@ -534,7 +567,10 @@ class Repository:
         """Delete the annotation; raises NotFoundError."""
         found = self.annotation(report, annotation_id)
         self._remember()
-        del self.annotations[report.commit, report.external_id][found.external_id]
+        there = self.annotations[report.commit, report.external_id]
+        self.annotations[report.commit, report.external_id] = {
+            key: one for key, one in there.items() if one is not found
+        }
 
     def download(self, name: str) -> Download:
         """Find the file of that name; raises NotFoundError."""
@@ -559,9 +595,10 @@ class Repository:
 class State:
     """Everything there is on this Bitbucket. `clock` gives the time in UTC.
 
-    `lag` lets reads be late: called with the path of each GET (it starts with `/2.0`), it says how many writes to the
-    repository, 3 at most, the answer does not know of yet. `lambda path: 2 if path.endswith("/comments") else 0` lets
-    lists of comments alone be two writes late. Writes count from when it is set; None: nothing is late.
+    `lag` lets reads be late: called with the path of each GET (it starts with `/2.0`, or `/bitbucket/rest` on Data
+    Center), it says how many writes to the repository, 3 at most, the answer does not know of yet.
+    `lambda path: 2 if path.endswith("/comments") else 0` lets lists of comments alone be two writes late. Writes count
+    from when it is set; None: nothing is late.
     """
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -598,9 +635,9 @@ class State:
         self.credentials.append(made)
         return made
 
-    def add_http_token(self, user: User, token: str, *, of_user: bool = True, may_write: bool = True) -> HttpToken:
-        """Add an HTTP access token of Data Center."""
-        made = HttpToken(user, token, of_user, may_write)
+    def add_http_token(self, user: User, token: str, *, of_user: bool = True, permission: str = "write") -> HttpToken:
+        """Add an HTTP access token of Data Center; `permission` is `read`, `write` or `admin`."""
+        made = HttpToken(user, token, of_user, permission)
         self.http_tokens.append(made)
         return made
 
