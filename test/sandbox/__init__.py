@@ -33,8 +33,10 @@ from test.sandbox.state import CommitIndex, State
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
     from types import TracebackType
 
+    from test.sandbox.authority import Authority
     from test.sandbox.state import PullRequest
 
 __all__ = [
@@ -55,9 +57,12 @@ __all__ = [
 class Sandbox:
     """Bitbucket with one repository and one open pull request (`seed` says which), serving from the start.
 
-    `requests` is the log of the API's exchanges in the order of their arrival, `faults` takes the faults to come,
+    `requests` is the log of the APIs' exchanges in the order of their arrival, `faults` takes the faults to come,
     `state` may be read and changed at any time; hold `state.lock` while requests are under way. `state.lag` lets reads
-    be late.
+    be late, `data_center` says what kind of server Data Center is.
+
+    On Data Center the repository `acme/shop` is `shop` in the project `ACME`. `http_token` is its robot's own token,
+    `repository_token` the repository's, and `reader_token` one that may only read.
     """
 
     def __init__(
@@ -65,10 +70,13 @@ class Sandbox:
         clock: Callable[[], datetime] | None = None,
         on_exchange: Callable[[Exchange], None] | None = None,
         latency: float = 0.0,
+        *,
+        tls: bool = False,
     ) -> None:
         """Start serving. `clock` gives the time in UTC (default: now); `on_exchange` sees every finished exchange.
 
         Each request to the API waits for `latency` seconds before anything is done, beside the others: for measuring.
+        With `tls` all is served as `https://localhost`, which who trusts the certificate in `authority_file` can reach.
         """
         self.state = State(clock) if clock is not None else State()
         start = seed(self.state)
@@ -85,7 +93,13 @@ class Sandbox:
         app.register_blueprint(page.blueprint(self.state))
         self._app, self._on_exchange = app, on_exchange
         self._proxy: Proxy | None = None
-        self._server = Server(app, self.state.lock, on_exchange, latency)
+        self._authority: Authority | None = None
+        if tls:
+            from test.sandbox.authority import Authority  # noqa: PLC0415 - few need it, and it takes its time to load
+
+            self._authority = Authority()
+        context = self._authority.context if self._authority is not None else None
+        self._server = Server(app, self.state.lock, on_exchange, latency, context)
         self.faults = self._server.faults
         self.requests = self._server.requests
 
@@ -98,6 +112,12 @@ class Sandbox:
     def server_url(self) -> str:
         """Data Center's address, with its context path and no slash at the end."""
         return f"{self._server.address}{data_center.CONTEXT}"
+
+    @property
+    def authority_file(self) -> Path:
+        """The certificate of the authority that has signed for the server, as PEM; there is one with `tls` alone."""
+        assert self._authority is not None
+        return self._authority.file
 
     @property
     def api_auth(self) -> tuple[str, str]:
@@ -129,6 +149,8 @@ class Sandbox:
             if self._proxy is not None:
                 self._proxy.close()
         finally:
+            if self._authority is not None:
+                self._authority.close()
             self._server.close()
 
     def __enter__(self) -> Self:

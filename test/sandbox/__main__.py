@@ -17,6 +17,8 @@ def main() -> None:
         print(f"Page:     {sandbox.page_url()}")
         print(f"Basic:    {email}:{token}")
         print(f"Bearer:   {sandbox.access_token.token}")
+        print(f"On Data Center: {sandbox.server_url}/projects/ACME/repos/shop")
+        print(f"Bearer:   {sandbox.http_token.token}")
         print("Stop with Ctrl-C.", flush=True)
         try:
             threading.Event().wait()

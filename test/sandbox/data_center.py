@@ -107,13 +107,8 @@ def _user_json(user: User) -> JSON:
     return {"id": number, "name": name, "slug": name, "displayName": user.display_name, "active": True, "type": kind}
 
 
-def _project_key(repository: Repository) -> str:
-    """Its workspace in capitals; that of a personal repository is `~` and its owner's name."""
-    return repository.workspace if repository.workspace.startswith("~") else repository.workspace.upper()
-
-
 def _ref(repository: Repository, branch: str, commit: str) -> JSON:
-    key = _project_key(repository)
+    key = repository.project_key
     project = {"key": key, "name": key.removeprefix("~"), "type": "PERSONAL" if key.startswith("~") else "NORMAL"}
     return {
         "id": f"refs/heads/{branch}",
@@ -125,7 +120,7 @@ def _ref(repository: Repository, branch: str, commit: str) -> JSON:
 
 
 def _pull_request_json(repository: Repository, one: PullRequest) -> JSON:
-    place = f"projects/{quote(_project_key(repository))}/repos/{repository.slug}/pull-requests/{one.id}"
+    place = f"projects/{quote(repository.project_key)}/repos/{repository.slug}/pull-requests/{one.id}"
     return {
         "id": one.id,
         "version": 0,
@@ -669,17 +664,17 @@ def _respond(answer: Answer) -> Response:
 
 
 def _find_repository(state: State, path: JSON) -> Repository:
-    """The repository that the path names, in any case; for what is no repository's one that has the commit, or any."""
+    """The repository that the path names; for what is no repository's, one that has the commit, or any."""
     repositories = list(state.repositories.values())
     if "project_key" not in path:
         return next((one for one in repositories if path.get("commit_id") in one.commits), repositories[0])
     key, slug = path.pop("project_key"), path.pop("repository_slug")
-    if not any(_project_key(one).lower() == key.lower() for one in repositories):
-        raise _no_such("project.NoSuchProjectException", f"Project {key}")
-    for found in repositories:
-        if (_project_key(found).lower(), found.slug.lower()) == (key.lower(), slug.lower()):
-            return found
-    raise _no_such("repository.NoSuchRepositoryException", f"Repository {key}/{slug}")
+    try:
+        return state.repository_of_project(key, slug)
+    except NotFoundError:
+        if any(one.project_key.lower() == key.lower() for one in repositories):
+            raise _no_such("repository.NoSuchRepositoryException", f"Repository {key}/{slug}") from None
+        raise _no_such("project.NoSuchProjectException", f"Project {key}") from None
 
 
 def _guarded(state: State, server: Server, operation: Callable[[_Call], _Result]) -> Callable[..., Response]:

@@ -115,11 +115,11 @@ class Faults:
     ) -> Fault:
         """Let the next `times` requests (None: all), after `skip` others, that fit meet the fault.
 
-        A request fits if both regular expressions have a match: `path` in its path, which starts with `/2.0` and has no
-        query, `body` in its body as it was sent (in JSON a line's end is two characters, and what is not ASCII may be
-        written as an escape). Of several faults that fit, the first added is met first. `reached` is set when a request
-        has met the fault. A held request goes on after `release`, for a hanging or trickling one the connection is
-        closed then.
+        A request fits if both regular expressions have a match: `path` in its path, which starts with `/2.0` or
+        `/bitbucket/rest` and has no query, `body` in its body as it was sent (in JSON a line's end is two characters,
+        and what is not ASCII may be written as an escape). Of several faults that fit, the first added is met first.
+        `reached` is set when a request has met the fault. A held request goes on after `release`, for a hanging or
+        trickling one the connection is closed then.
         """
         fault = Fault(method, path, action, times=times, skip=skip, body=body)
         with self._lock:

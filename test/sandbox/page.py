@@ -1,5 +1,6 @@
 """What a reader sees: the pull request with its build statuses, reports and comments, as a web page.
 
+It is one page at the addresses of both hosts, whichever of their APIs has written what stands there.
 The page needs nothing from elsewhere and allows nothing to run: its Content-Security-Policy knows no script at all.
 """
 
@@ -14,11 +15,14 @@ from urllib.parse import quote
 from flask import Blueprint, Response, abort, render_template
 from markupsafe import Markup
 
+from test.sandbox.data_center import CONTEXT
 from test.sandbox.markup import is_safe_link, render
 from test.sandbox.state import NotFoundError
 
 if TYPE_CHECKING:
-    from test.sandbox.state import State
+    from collections.abc import Callable
+
+    from test.sandbox.state import Repository, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -73,8 +77,16 @@ def blueprint(state: State) -> Blueprint:
 
     @routes.get("/<workspace>/<slug>/pull-requests/<int:number>")
     def pull_request(workspace: str, slug: str, number: int) -> str:
+        return show(lambda: state.repository(workspace, slug), number)
+
+    @routes.get(f"{CONTEXT}/projects/<key>/repos/<slug>/pull-requests/<int:number>")
+    @routes.get(f"{CONTEXT}/projects/<key>/repos/<slug>/pull-requests/<int:number>/overview")
+    def pull_request_of_project(key: str, slug: str, number: int) -> str:
+        return show(lambda: state.repository_of_project(key, slug), number)
+
+    def show(find: Callable[[], Repository], number: int) -> str:
         try:
-            repository = state.repository(workspace, slug)
+            repository = find()
             found = repository.pull_request(number)
         except NotFoundError:
             abort(404)

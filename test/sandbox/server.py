@@ -12,6 +12,7 @@ import itertools
 import json
 import socket
 import socketserver
+import ssl
 import sys
 import threading
 import time
@@ -84,7 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._connection_id = self._server.connected(self.connection)
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):
+        # A client that does not trust the certificate says so and leaves.
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             super().handle()
 
     def finish(self) -> None:
@@ -168,20 +170,27 @@ class _Handler(BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingTCPServer):
     """Serves one application on a free port of the loopback interface, in threads of its own.
 
-    `on_exchange` is called with each finished exchange with the API, before the client gets the answer.
+    `on_exchange` is called with each finished exchange with the API, before the client gets the answer. With `tls` it
+    speaks HTTPS, as `localhost`.
     """
 
-    scheme = "http"
+    scheme = ""  # what the API knows itself by; else that of the address
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 512  # connections that wait to be accepted; one too many is refused, or waits for a second
 
     def __init__(
-        self, app: Flask, lock: threading.RLock, on_exchange: Callable[[Exchange], None] | None, latency: float
+        self,
+        app: Flask,
+        lock: threading.RLock,
+        on_exchange: Callable[[Exchange], None] | None,
+        latency: float,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Listen and serve; `lock` is held while the application works, and not while a request waits for `latency`."""
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+        host = "127.0.0.1" if tls is None else "localhost"
+        self.address = f"http{'' if tls is None else 's'}://{host}:{self.server_address[1]}"
         self.faults = Faults()
         self.requests: list[Exchange] = []
         self.latency = latency
@@ -190,10 +199,18 @@ class Server(socketserver.ThreadingTCPServer):
         self._app = app
         self._lock = lock
         self._on_exchange = on_exchange
+        self._tls = tls
         self._connections: set[socket.socket] = set()
         self._connection_ids = itertools.count(1)
         self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True)
         self._thread.start()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; the handshake is left to its own thread, so that a slow one holds up nobody."""
+        connection, address = super().get_request()
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def connected(self, connection: socket.socket) -> int:
         """Take note of a connection; gives its number."""
@@ -228,7 +245,7 @@ class Server(socketserver.ThreadingTCPServer):
             key = f"HTTP_{name.upper().replace('-', '_')}"
             fields[key] = f"{fields[key]}, {value}" if key in fields else value
         return {
-            "HTTP_HOST": self.address.removeprefix("http://"),
+            "HTTP_HOST": self.address.split("://")[1],
             **fields,
             "REQUEST_METHOD": exchange.method,
             "SCRIPT_NAME": "",
@@ -240,7 +257,7 @@ class Server(socketserver.ThreadingTCPServer):
             "SERVER_PORT": str(self.server_address[1]),
             "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": self.scheme,
+            "wsgi.url_scheme": self.scheme or self.address.split("://")[0],
             "wsgi.input": io.BytesIO(exchange.body),
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,

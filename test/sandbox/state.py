@@ -248,6 +248,11 @@ class Repository:
         """`workspace/slug`."""
         return f"{self.workspace}/{self.slug}"
 
+    @property
+    def project_key(self) -> str:
+        """The key of its project on Data Center: its workspace in capitals, or `~` and the name of its owner."""
+        return self.workspace if self.workspace.startswith("~") else self.workspace.upper()
+
     def before(self, writes: int) -> Repository:
         """Give the repository as it stood that many writes ago, as far back as is remembered (see `State.lag`)."""
         back = min(writes, len(self._past))
@@ -653,3 +658,10 @@ class State:
         if found is None:
             raise NotFoundError(f"Repository {workspace}/{slug} not found")
         return found
+
+    def repository_of_project(self, key: str, slug: str) -> Repository:
+        """Find the repository that Data Center names so, in any case; raises NotFoundError."""
+        for found in self.repositories.values():
+            if (found.project_key.lower(), found.slug.lower()) == (key.lower(), slug.lower()):
+                return found
+        raise NotFoundError(f"Repository {key}/{slug} not found")
