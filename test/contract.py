@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -257,6 +258,7 @@ def _strict(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
 def _add_what_is_said(paths: dict[str, Any]) -> None:
     """Add to the schemas of bodies what only the descriptions of the operations say."""
     legacy = paths["/build-status/latest/commits/{commitId}"]["post"]["requestBody"]["content"]["application/json"]
+    legacy["schema"] = deepcopy(legacy["schema"])  # that of the builds API is the same object
     legacy["schema"]["required"] = ["key", "state", "url"]
     for name, most in _LEGACY_LENGTHS.items():
         legacy["schema"]["properties"][name]["maxLength"] = most

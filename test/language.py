@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 from pipe.insights import Answer, summarise
 from pipe.model import CacheStatus, Link, Run, RunStatus, Stage, Task, TaskStatus
 from pipe.render.step_report import of, step_digest
-from pipe.steps import StepReport
+from pipe.steps import StepReport, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,6 +165,7 @@ def _with(one: StepReport, word: str) -> StepReport:
         "start": lambda _: {"stage": Stage.START},
         "final": lambda _: {"stage": Stage.FINAL},
         "build": lambda text: {"build": int(text)},
+        "job": lambda text: {"job": digest(text)},
         "run": lambda text: {"run": int(text)},
         "expect": lambda text: {"expect": int(text)},
         "patience": lambda text: {"patience": 60 * int(text.rstrip("m"))},

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from test.conftest import DATA_CENTER, ONE_COMMENT
-from test.sandbox import Action, json_answer, login_page, server_error
+from test.conftest import DATA_CENTER, ONE_COMMENT, Step
+from test.sandbox import Action, Sandbox, json_answer, login_page, server_error
 from test.sandbox.faults import SESSION_TOKEN
 from test.sandbox.seed import BASE, HEAD
 from test.workspaces import lay_out
 
 if TYPE_CHECKING:
-    from test.conftest import Ran, Step
+    from pathlib import Path
+
+    from test.conftest import FakeClock, Ran
 
 pytestmark = pytest.mark.host(DATA_CENTER)
 
@@ -385,6 +387,21 @@ def test_mistakes(step: Step, own: dict[str, str], problem: str) -> None:
     assert ran.code == 2
     assert problem in ran.log
     assert step.sandbox.requests == []
+
+
+def test_authority_of_ones_own(clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose certificate a company's own authority has signed is trusted with CA_BUNDLE, and not without."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    with Sandbox(clock.now, tls=True) as sandbox:
+        step = Step(sandbox, clock, tmp_path / "clone", DATA_CENTER)
+        ran = step.run(FAIL_ON="delivery-errors")
+        assert ran.code == 1
+        assert re.search(r"localhost:[0-9]+ could not be trusted \(TLS\)", ran.log)
+        assert "CA_BUNDLE" in ran.log
+        assert sandbox.requests == []
+        assert step.run(FAIL_ON="delivery-errors", CA_BUNDLE=str(sandbox.authority_file)).code == 0
+        assert line(step).startswith("✗")
 
 
 def test_error_page(step: Step) -> None:

@@ -129,6 +129,30 @@ def repository(clone: Path) -> tuple[Path, str, str]:
     return clone, commit, git(clone, "rev-parse", "HEAD")
 
 
+def test_what_a_merge_has_merged(repository: tuple[Path, str, str]) -> None:
+    """Of a merge that was made in the clone it is known what was merged; of any other commit there is nothing."""
+    clone, commit, merge = repository
+    checkout = Checkout(str(clone))
+    assert checkout.merged(merge) == commit
+    assert checkout.merged(commit) is None
+    assert checkout.merged("0" * 40) is None
+    assert checkout.merged("x") is None
+    git(clone, "gc", "--prune=now")
+    assert checkout.merged(merge) is None
+
+
+def test_clone_that_is_used_again(clone: Path) -> None:
+    """A workspace that is kept from build to build was last fetched into for this one."""
+    git(clone, "init", "-b", "main")
+    git(clone, "commit", "--allow-empty", "-m", "one")
+    checkout = Checkout(str(clone))
+    assert checkout.cloned(fresh=False) == checkout.cloned()
+    git(clone, "fetch", ".")
+    os.utime(clone / ".git/FETCH_HEAD", (2_000_000_000, 2_000_000_000))
+    assert checkout.cloned(fresh=False) == datetime.fromtimestamp(2_000_000_000, UTC)
+    assert checkout.cloned() != checkout.cloned(fresh=False)
+
+
 def test_what_the_clone_holds(repository: tuple[Path, str, str]) -> None:
     """A commit of the clone is known by its whole hash and by an abbreviated one, and no other commit is."""
     clone, commit, _ = repository

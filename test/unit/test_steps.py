@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe.model import Stage
-from pipe.steps import StepReport, Steps, counted, digest, removable, rerun
+from pipe.steps import StepReport, Steps, counted, digest, later, removable, rerun
 from test.language import milliseconds, steps
 
 # Each is a list of records; `gone` marks those that do not count.
@@ -22,6 +22,18 @@ COUNTING = {
     "a late step of an older build": """
         test | build 418 | 19:00
         test | build 417 | 19:30 | tasks failed | gone
+    """,
+    "jobs with numbers of their own": """
+        test | job a | build 900
+        test | job b | build 2 | tasks failed | gone
+        test | job b | build 3
+        lint | job b | build 3
+    """,
+    "a final step of each job": """
+        test | job a | build 900
+        test | job b | build 3
+        - | job a | build 900 | final
+        - | job b | build 2 | final | gone
     """,
     "a rerun that keeps its UUID": """
         test | #a | 19:10 | tasks failed | gone
@@ -159,6 +171,31 @@ def together(text: str, now: str = "19:45") -> Steps:
 def names(found: tuple[StepReport, ...]) -> list[str]:
     """Their names."""
     return [one.name for one in found]
+
+
+def test_a_final_step_closes_its_own_job() -> None:
+    """A job's final step says nothing of another job's steps; with one of each job nothing is waited for."""
+    both = """
+        lint | job a | 19:10 | start
+        test | job b | 19:10 | start
+        - | job a | 19:20 | final
+    """
+    told = Steps(counted(steps(both)), milliseconds("19:25"))
+    assert not told.closed
+    assert [one.name for one in told.stopped] == ["lint"]
+    assert [one.name for one in told.running] == ["test"]
+    told = Steps(counted(steps(both.rstrip() + "\n        - | job b | 19:20 | final")), milliseconds("19:25"))
+    assert told.closed
+    assert {one.name for one in told.stopped} == {"lint", "test"}
+
+
+def test_later() -> None:
+    """Of two builds of one job the higher number is later; of two jobs the one that spoke later."""
+    low, high, other = steps("test | job a | build 3 | 19:30\ntest | job a | build 4 | 19:10\ntest | job b | 19:20")
+    assert later(high, low)
+    assert not later(low, high)
+    assert later(other, high)
+    assert not later(other, low)
 
 
 def test_running_and_silent() -> None:
