@@ -314,6 +314,7 @@ def test_closed_pull_request(step: Step) -> None:
     assert len(step.statuses) == 1
 
 
+@pytest.mark.host(CLOUD)
 def test_tag(step: Step) -> None:
     """On a tag the status has no refname."""
     step.run(BITBUCKET_PR_ID="", BITBUCKET_BRANCH="", BITBUCKET_TAG="v1.0.0")
@@ -483,7 +484,7 @@ def test_lost_answer_of_an_update(step: Step) -> None:
 
 def test_silent_server(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes the request and never answers is left after a while, and the status still gets its turn."""
-    monkeypatch.setattr(http, "_ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(http, "_ANSWER_SECONDS", 0.4)
     step.sandbox.faults.add("GET", COMMENTS, Action.HANG, None)
     ran = step.run()
     assert "✗ Comment failed: comments: 127.0.0.1" in ran.log
@@ -700,7 +701,7 @@ def test_answer_without_a_comment(step: Step, value: object) -> None:
 @pytest.mark.host(CLOUD)
 def test_silent_look_up_of_the_commit(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look-up of the commit that hangs takes no more than its share: comment and status are written."""
-    monkeypatch.setattr(http, "_ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(http, "_ANSWER_SECONDS", 0.4)
     step.run()
     (step.clone / ".git/packed-refs").unlink()
     step.sandbox.faults.add("GET", r"/commit/[0-9a-f]{12}$", Action.HANG, None)

@@ -118,7 +118,7 @@ def test_either_name_of_the_token(step: Step, nx_cloud: NxCloud, name: str) -> N
 def test_trouble(step: Step, nx_cloud: NxCloud, monkeypatch: pytest.MonkeyPatch, fault: Any, said: str) -> None:
     """Whatever goes wrong with Nx Cloud is one line in the log and in the comment; the report is as without it."""
     if fault is Action.HANG:
-        monkeypatch.setattr("pipe.nx.cloud._ANSWER_SECONDS", 0.1)
+        monkeypatch.setattr("pipe.nx.cloud._ANSWER_SECONDS", 0.3)
     nx_cloud.faults.add("POST", "/nx-console/", fault)
     log = run(step, nx_cloud)
     assert log.count("! Nx Cloud: ") == 1

@@ -38,7 +38,7 @@ def nx_cloud() -> Iterator[NxCloud]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer is waited for a moment only."""
-    monkeypatch.setattr(cloud, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(cloud, "_ANSWER_SECONDS", 0.3)
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,12 @@ OLD = Comment(1, OURS, A, 0, "as an older build left it")
 def said(
     name: str, step: str = "", build: int = 1, run: int = 1, at: int = 1, *, red: bool = False,
     stage: Stage = Stage.REPORT, expect: int = 0, names: tuple[str, ...] = (), parallel: tuple[int, int] | None = None,
+    job: str = "",
 ) -> StepReport:  # fmt: skip
     """Give the word of a step."""
     answer = Answer.TASKS_FAILED if red else Answer.SUCCEEDED
     return StepReport(
-        build, run, name, step or name, stage, at, expect=expect, names=names, parallel=parallel, answer=answer
+        build, run, name, step or name, stage, at, expect=expect, names=names, parallel=parallel, answer=answer, job=job
     )
 
 
@@ -47,6 +48,12 @@ TWO = (
     Scenario("two builds, existing comment", on(A, said("x"), said("x", build=2, at=2, red=True)), (OLD,)),
     Scenario("rerun", on(A, said("x", red=True), said("x", run=2, at=2))),
     Scenario("rerun with another UUID", on(A, said("x", "1", red=True), said("x", "2", run=2, at=2))),
+    Scenario("two jobs", on(A, said("x", build=9, job="a"), said("x", build=2, at=2, job="b", red=True))),
+    Scenario(
+        "two builds of a job",
+        on(A, said("x", job="a"), said("x", build=2, at=2, job="a", red=True)),
+        (OLD._replace(build=9),),
+    ),
     Scenario("one name", on(A, said("x", "1", red=True), said("x", "2"))),
     Scenario("one key", on(A, said("x", red=True), said("x", at=2))),
     Scenario("one key, one moment", on(A, said("x", red=True), said("x"))),
