@@ -118,6 +118,7 @@ COMMENTS, ONE_COMMENT, STATUS = r"/(comments|activities)$", r"/comments/\d+$", r
 PULL_REQUEST = r"/(pullrequests|pull-requests)/17$"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares the container engine, the image, workspaces of real Nx or a browser in one process."""
     for item in items:

@@ -171,6 +171,8 @@ class DataCenter:
         comment = value.get("comment")
         if value.get("action") != "COMMENTED" or not isinstance(comment, dict) or value.get("commentAnchor"):
             return None
+        if value.get("commentAction") in ("REPLIED", "DELETED"):
+            return None
         if comment.get("anchor") or comment.get("parent") or not ours(str(comment.get("text", ""))):
             return None
         return self._comment(pull_request, comment)
