@@ -118,12 +118,10 @@ COMMENTS, ONE_COMMENT, STATUS = r"/(comments|activities)$", r"/comments/\d+$", r
 PULL_REQUEST = r"/(pullrequests|pull-requests)/17$"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep what shares the container engine, the image, workspaces of real Nx or a browser in one process."""
-    for item in items:
-        if "acceptance" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("acceptance"))
+    if "acceptance" in item.path.parts:
+        item.add_marker(pytest.mark.xdist_group("acceptance"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
