@@ -118,12 +118,6 @@ COMMENTS, ONE_COMMENT, STATUS = r"/(comments|activities)$", r"/comments/\d+$", r
 PULL_REQUEST = r"/(pullrequests|pull-requests)/17$"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep what shares the container engine, the image, workspaces of real Nx or a browser in one process."""
-    if "acceptance" in item.path.parts:
-        item.add_marker(pytest.mark.xdist_group("acceptance"))
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test of a flow on both hosts, but where it is marked to be about one of them."""
     if "host" in metafunc.fixturenames:
