@@ -5,7 +5,7 @@ IMAGE = nx-report
 PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 
-.PHONY: demo test prove check bench golden lock picture image
+.PHONY: demo test prove check bench bench-peers golden lock picture image
 
 # What a failing build and its fix leave on a pull request. SERVE=1 keeps the page up.
 demo: .venv/ready
@@ -28,6 +28,10 @@ check: .venv/ready
 
 bench: .venv/ready
 	$(RUN) -m bench.run
+
+# The same comment by the pipe and by danger, side by side on one Data Center. Needs Node and npm.
+bench-peers: .venv/ready
+	$(RUN) -m bench.peers
 
 # What people read of each captured run, written anew: look at the difference before it is committed.
 golden: .venv/ready
