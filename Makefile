@@ -11,9 +11,9 @@ LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gene
 demo: .venv/ready
 	$(RUN) -m test.demo
 
-# Side by side, each file in one process: what its tests share is made once.
+# Side by side, as test/side_by_side.py shares them out.
 test: .venv/ready
-	$(RUN) -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(RUN) -m pytest -q -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadgroup $(ARGS)
 
 # All interleavings that docs/one-comment.md has a table of (ARGS=--write writes it anew), and real processes at once.
 prove: .venv/ready

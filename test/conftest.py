@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipe.build import Build
     from test.sandbox import Exchange
 
-pytest_plugins = ["test.conftest_tools"]
+pytest_plugins = ["test.conftest_tools", "test.side_by_side"]
 
 # No test measures speed: how long an example takes says more of what else the machine does.
 hypothesis.settings.register_profile("any speed", deadline=None)
@@ -120,7 +120,7 @@ PULL_REQUEST = r"/(pullrequests|pull-requests)/17$"
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test of a flow on both hosts, but where it is marked to be about one of them."""
-    if "host" in metafunc.fixturenames:
+    if {"host", "step"} <= set(metafunc.fixturenames):
         marker = metafunc.definition.get_closest_marker("host")
         metafunc.parametrize("host", marker.args if marker else (CLOUD, DATA_CENTER))
 

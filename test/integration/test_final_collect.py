@@ -156,7 +156,7 @@ def test_records_of_another_build(clone: Path) -> None:
     assert told(found) == {}
     assert found[NOBODY].ignored == (
         ".nx-report/417-aaaaaaaa-1-24.0.6-failing.jsonl: is of build 416, this is build 417",
-        ".nx-report/417-bbbbbbbb-1-24.0.6-failing.jsonl: was recorded by jenkins, this is Bitbucket Pipelines",
+        ".nx-report/417-bbbbbbbb-1-24.0.6-failing.jsonl: was recorded by Jenkins, this is Bitbucket Pipelines",
     )
 
 

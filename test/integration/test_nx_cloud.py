@@ -314,7 +314,7 @@ def test_deadline_bounds_a_call(nx_cloud: NxCloud, ask: Asked, left: float, monk
     """A call waits for its answer until the deadline, at most for its own time."""
     waited: list[float] = []
 
-    def post(_url: str, _token: str, _content: object, seconds: float) -> Exception:
+    def post(_url: str, _token: str, _content: object, seconds: float, _authority: str | None) -> Exception:
         waited.append(seconds)
         return requests.Timeout()
 

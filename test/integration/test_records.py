@@ -105,7 +105,7 @@ def test_where_records_lie(clone: Path, folder: str) -> None:
         ({"number": "41"}, "is of build 41, this is build 417"),
         ({"step": "{aaaa}"}, "is of step {aaaa} of this build, this is step {5b0e1c7a-2f64-4d3e-8a9b-1c2d3e4f5a6b}"),
         ({"stepRun": "2"}, "is of run 2 of this step, this is run 1"),
-        ({"ci": "jenkins"}, "was recorded by jenkins, this is Bitbucket Pipelines"),
+        ({"ci": "jenkins"}, "was recorded by Jenkins, this is Bitbucket Pipelines"),
     ],
 )
 def test_of_another_build_or_step(clone: Path, build: dict[str, str], why: str) -> None:

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,6 +36,9 @@ GREEN, RED = (("24.0.6", 4), ("21.6.11-orders", "01")), (("24.0.6", 1), ("24.0.6
 EXPECTATIONS = ("number", "names", "none", "parallel")
 SYMBOLS = {"PASSED": "✓", "FAILED": "✗", "PENDING": "■"}
 FAULTS = ("fault of its own", "Traceback", "✗ Comment", "✗ Build status", "✗ Nx Report", "NO CREDENTIAL", "TIMEOUT")
+# Werkzeug makes a sandbox's routes of syntax trees, and Python 3.11 fails where two threads do
+# (https://github.com/python/cpython/issues/106905).
+_MAKING = threading.Lock()
 
 
 class Process:
@@ -162,7 +166,9 @@ class Build:
     def run(self) -> Seen:
         """Run it to its end; raises AssertionError where anything is not as it has to be."""
         steps = self.case.steps
-        with Sandbox(on_exchange=self._exchanged) as sandbox:
+        with _MAKING:
+            made = Sandbox(on_exchange=self._exchanged)
+        with made as sandbox:
             self.sandbox = sandbox
             if self.case.existing:
                 self._at_once([Entry({"BITBUCKET_BUILD_NUMBER": "416", "STEP_NAME": "old"}, RED[0])])
