@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WEB = "https://bitbucket.org"
 PIPELINES = "bitbucket"
+# What git lets a branch be called (https://git-scm.com/docs/git-check-ref-format), as far as it matters here.
+BRANCH = r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}"
 _UUID = r"(?:%7B)?[0-9A-Za-z-]{1,64}(?:%7D)?"
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[\w.~%/?#=&+:@,;!*()-]*", re.ASCII)
 
@@ -123,8 +125,9 @@ class Build:
     @property
     def step_url(self) -> str:
         """The step's page with its log; the build's where the step is not known."""
-        steps = self.step_uuid and not self.page and self.ci == PIPELINES
-        return f"{self.url}/steps/{quote(self.step_uuid or '', safe='')}" if steps else self.url
+        if self.step_uuid and self.ci == PIPELINES:
+            return f"{self.url}/steps/{quote(self.step_uuid, safe='')}"
+        return self.url
 
     @property
     def failed(self) -> bool:
@@ -153,7 +156,6 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
         return variable(name, pattern, example, needed=True) or example
 
     slug = r"[A-Za-z0-9_.~{}-]{1,128}"
-    branch = r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}"
 
     def number(text: str | None) -> int | None:
         return int(text) if text else None
@@ -168,14 +170,14 @@ def read(environ: Mapping[str, str], working_directory: str) -> tuple[Build, lis
         commit=needed("BITBUCKET_COMMIT", r"[0-9a-f]{7,40}", "1f3c9ab02d41"),
         number=int(needed("BITBUCKET_BUILD_NUMBER", r"[0-9]{1,12}", "417")),
         clone_dir=given(environ, "BITBUCKET_CLONE_DIR") or working_directory,
-        branch=variable("BITBUCKET_BRANCH", branch, "main"),
+        branch=variable("BITBUCKET_BRANCH", BRANCH, "main"),
         tag=given(environ, "BITBUCKET_TAG") or None,
         pull_request=number(variable("BITBUCKET_PR_ID", r"[1-9][0-9]{0,8}", "12")),
         step_uuid=variable("BITBUCKET_STEP_UUID", r"\{?[0-9A-Za-z-]{1,64}\}?", "{5b0e…}"),
         step_run=number(variable("BITBUCKET_STEP_RUN_NUMBER", r"[1-9][0-9]{0,5}", "1")) or 1,
         # Whatever arrives and is not 0 is no success; what is no number is told as it is.
         exit_code=re.sub(r"[^0-9A-Za-z-]", "", given(environ, "BITBUCKET_EXIT_CODE"))[:10] or None,
-        destination=variable("BITBUCKET_PR_DESTINATION_BRANCH", branch, "main"),
+        destination=variable("BITBUCKET_PR_DESTINATION_BRANCH", BRANCH, "main"),
         base=variable("BITBUCKET_PR_DESTINATION_COMMIT", r"[0-9a-f]{7,40}", "9be2a70c1d5f"),
         parallel=(place or 0, size) if size and size > (place or 0) else None,
     ), mistakes

@@ -211,14 +211,10 @@ class Checkout:
 
         Such a commit lies as an object of its own (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects).
         """
-        import zlib  # noqa: PLC0415 - seldom needed
-
         if not re.fullmatch("[0-9a-f]{40}", commit):
             return None
-        with suppress(Unreadable, zlib.error):
-            data = zlib.decompressobj().decompress(
-                self.read(f".git/objects/{commit[:2]}/{commit[2:]}", 1 << 20), 1 << 20
-            )
+        with suppress(Unreadable):
+            data = self._loose_object(commit, 1 << 20)
             parents = re.findall(rb"^parent ([0-9a-f]{40})$", data.partition(b"\n\n")[0], re.MULTILINE)
             return parents[1].decode() if data.startswith(b"commit ") and len(parents) > 1 else None
         return None
@@ -240,12 +236,16 @@ class Checkout:
         return {name for name in names if self._is_commit(name)}
 
     def _is_commit(self, name: str) -> bool:
+        return self._loose_object(name, 16).startswith(b"commit ")
+
+    def _loose_object(self, name: str, limit: int) -> bytes:
+        """The first bytes of the object of that name, b"" of what is none. Raises Unreadable."""
         import zlib  # noqa: PLC0415 - seldom needed
 
         data = self.read(f".git/objects/{name[:2]}/{name[2:]}", 16 << 20)
         with suppress(zlib.error):
-            return zlib.decompressobj().decompress(data, 16).startswith(b"commit ")
-        return False
+            return zlib.decompressobj().decompress(data, limit)
+        return b""
 
     def _in_packs(self, short: str) -> set[str]:
         found: set[str] = set()

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
-from pipe.build import ELSEWHERE, Build
-from pipe.variables import address, given
+from pipe.build import BRANCH, ELSEWHERE, Build
+from pipe.variables import address, given, path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -164,8 +164,8 @@ def read(
     exit_code = exit_code or reading.first("exit code", ci.failed, _failed)
     page = reading.first("page", ("BUILD_URL", *ci.page), address)
     step = reading.first("step", ci.step, _step)
-    clone = reading.first("clone", ("CLONE_DIR",), _path)
-    clone = clone or reading.first("clone", ci.clone, lambda text: text if is_folder(_path(text)) else None)
+    clone = reading.first("clone", ("CLONE_DIR",), path)
+    clone = clone or reading.first("clone", ci.clone, lambda text: text if is_folder(path(text)) else None)
     build = Build(
         workspace=key,
         repository=slug,
@@ -396,12 +396,6 @@ def _failed(text: str) -> str:
     return "1" if text == "true" else "0"
 
 
-def _path(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("is not a path")
-    return text
-
-
 class _Ref(NamedTuple):
     """What the name of a branch says."""
 
@@ -411,7 +405,7 @@ class _Ref(NamedTuple):
 
 
 def _plain(text: str) -> str:
-    if not re.fullmatch(r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}", text) or not text.isprintable():
+    if not re.fullmatch(BRANCH, text) or not text.isprintable():
         raise ValueError("is no name that git knows")
     return text
 

@@ -7,11 +7,6 @@ import re
 _FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
 
 
-def has_any(text: str) -> bool:
-    """Whether a text holds such a character."""
-    return _FOUR_BYTES.search(text) is not None
-
-
 def without(text: str) -> str:
     """The text with a box in place of each of them, so that it becomes no longer."""
     return text if text.isascii() else _FOUR_BYTES.sub("□", text)

@@ -158,7 +158,7 @@ def alike(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-def _holds(reports: Iterable[StepReport], one: StepReport) -> bool:
+def holds(reports: Iterable[StepReport], one: StepReport) -> bool:
     """Whether that word of that step is there; what is kept of it may be less than was put."""
     return any(other.key == one.key and other.at == one.at for other in reports)
 
@@ -302,7 +302,7 @@ class Publication(NamedTuple):
 
     def _other_red(self) -> bool:
         """Whether another step has failed: it makes the status FAILED at once, so that I need not."""
-        return any(one.red and not _holds(self.reports, one) for one in self.counted)
+        return any(one.red and not holds(self.reports, one) for one in self.counted)
 
     def _unfinished(self, now: int) -> bool:
         """Whether the step whose record comes last is still to come: it sees all the others', and writes.
@@ -312,7 +312,7 @@ class Publication(NamedTuple):
         steps = Steps(self.counted, now)
         starting = self.reports[0].stage is Stage.START
         here = len(steps.steps) if starting else len(steps.reported)
-        return not steps.closed and here < steps.expected and _holds(steps.counted, self.reports[0])
+        return not steps.closed and here < steps.expected and holds(steps.counted, self.reports[0])
 
     def _kept(self) -> bool:
         """Whether my records are listed as I put them, where they count."""
@@ -320,7 +320,7 @@ class Publication(NamedTuple):
 
     def _missing(self) -> list[StepReport]:
         """My records that count and are not listed."""
-        return [one for one in self.reports if _holds(self.counted, one) and not _holds(self.listed, one)]
+        return [one for one in self.reports if holds(self.counted, one) and not holds(self.listed, one)]
 
     def _promised(self, now: int) -> bool:
         """Whether the writer of the one comment will look again, late enough to see my record."""
@@ -422,7 +422,7 @@ class Publication(NamedTuple):
     def _is_rich(self, reports: tuple[StepReport, ...], now: int) -> bool:
         """Whether I hold all there is to tell: of one step, which nobody else has to be waited for."""
         steps = Steps(reports, now)
-        return len(steps.steps) == 1 and _holds(self.reports, steps.steps[0]) and not steps.awaited
+        return len(steps.steps) == 1 and holds(self.reports, steps.steps[0]) and not steps.awaited
 
     def _of_status(self, telling: Telling, now: int) -> list[Call]:
         wanted = telling.status(self.counted, self.stands, now)

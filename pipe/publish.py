@@ -37,6 +37,7 @@ from pipe.protocol import (
     Telling,
     Verb,
     alike,
+    holds,
 )
 from pipe.render import step_report
 from pipe.render.marker import Known, Marker, find, sign
@@ -291,8 +292,12 @@ class Publisher:
         """Put on record where the comment is, for the steps to come, where it takes long to find."""
         hint = self._bitbucket.hint(self._target.number) if self._target else ""
         mine = self.at.reports[0]
-        counts = any(one.key == mine.key and one.at == mine.at for one in self.at.counted)
-        if hint and counts and isinstance(self._records, ReportRecords) and Verb.COMMENTS in self._done:
+        if (
+            hint
+            and holds(self.at.counted, mine)
+            and isinstance(self._records, ReportRecords)
+            and Verb.COMMENTS in self._done
+        ):
             try:
                 self._with(self._bitbucket.until(self._end)).put(self.at.commit, mine._replace(hint=hint))
             except BitbucketError as error:

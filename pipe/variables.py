@@ -260,7 +260,8 @@ def _logs(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"[\n,]", text) if part.strip())
 
 
-def _path(text: str) -> str:
+def path(text: str) -> str:
+    """A path, wherever it leads; raises ValueError where it is none."""
     if not text.isprintable():
         raise ValueError("is not a path")
     return text
@@ -343,7 +344,7 @@ VARIABLES = (
     ),
     Variable(
         "WORKSPACE_DIR",
-        _path,
+        path,
         "The Nx workspace, inside the clone directory",
         "frontend",
         "found from the working directory upwards",
@@ -441,7 +442,7 @@ VARIABLES = (
     ),
     Variable(
         "NX_CACHE_DIRECTORY",
-        _path,
+        path,
         "Where the step keeps Nx's cache, inside the clone, if neither `.nx/cache` nor `node_modules/.cache/nx` nor "
         "nx.json's `cacheDirectory`",
         "$BITBUCKET_CLONE_DIR/.nx/cache",
@@ -496,7 +497,7 @@ VARIABLES = (
     ),
     Variable(
         "CA_BUNDLE",
-        _path,
+        path,
         "A file with certificates (PEM) that are trusted beside the usual ones, as your company's own authority",
         "/etc/ssl/certs/company.pem",
     ),

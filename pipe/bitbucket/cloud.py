@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pipe.bitbucket import MOST_ANNOTATIONS
+from pipe.bitbucket import MOST_ANNOTATIONS, answers
+from pipe.bitbucket.answers import at, number, values
 from pipe.bitbucket.errors import AnswerLost, Forbidden, MissingScope, NotFound, NotYours, Rejected
 from pipe.model import BuildState, BuildStatus, Comment, Download, PullRequest, Report, ReportResult
 
@@ -33,6 +34,7 @@ _PULL_REQUEST_FIELDS = (
 )
 _ANNOTATIONS_AT_ONCE = 100
 _NOT_YOURS = "Another account or token made it, and only that one can change it. The next commit gets one of this token"
+_VARIABLE = "BITBUCKET_API_URL"
 _TIMES = ("created", "updated")
 _ANNOTATION_FIELDS = "next,values.external_id,values.uuid"
 _REPORT_FIELDS = "next," + ",".join(
@@ -75,9 +77,9 @@ class Cloud:
         here = self._full_name.lower()
         open_ones = [
             found
-            for value in _values(page, "list of pull requests")
+            for value in values(page, "list of pull requests", _VARIABLE)
             # A fork may have a branch of the same name.
-            if str(_at(_at(value, "source"), "repository").get("full_name") or here).lower() == here
+            if str(at(at(value, "source"), "repository").get("full_name") or here).lower() == here
             and (found := _pull_request(value)).open
             and found.branch == branch
         ]
@@ -141,7 +143,7 @@ class Cloud:
         except Forbidden as error:
             raise NotYours(error.head, _NOT_YOURS) from None
         if not isinstance(answer, dict) or answer.get("key") != status.key:
-            raise Rejected("build status: the answer does not confirm that it was written. Check BITBUCKET_API_URL")
+            raise Rejected(f"build status: the answer does not confirm that it was written. Check {_VARIABLE}")
 
     def build_status(self, commit: str, key: str) -> BuildStatus | None:
         """The build status of that key on a commit, None where there is none."""
@@ -267,7 +269,7 @@ class Cloud:
     def _get(self, path: str, what: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         answer = self._http.request("GET", self._base + path, what, params=params)
         if not isinstance(answer, dict):
-            raise Rejected(f"{what}: the answer is not what Bitbucket sends. Check BITBUCKET_API_URL")
+            raise Rejected(f"{what}: the answer is not what Bitbucket sends. Check {_VARIABLE}")
         return answer
 
     def _pages(self, path: str, what: str, params: dict[str, str], most: int | None = None) -> Iterator[dict[str, Any]]:
@@ -277,10 +279,10 @@ class Cloud:
         """
         page = self._get(path, what, params)
         seen: set[str] = set()
-        for number in range(1, _PAGES + 1):
-            yield from _values(page, what)
+        for count in range(1, _PAGES + 1):
+            yield from values(page, what, _VARIABLE)
             following = str(page.get("next") or "")
-            if not following or following in seen or number == most:
+            if not following or following in seen or count == most:
                 return
             seen.add(following)
             page = self._http.request("GET", following, what)
@@ -291,39 +293,31 @@ def _content(body: str) -> dict[str, dict[str, str]]:
     return {"content": {"raw": body}}
 
 
-def _values(page: Any, what: str) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
-    """A page's values. What is no page is an error: to take it for an empty one would make a second comment."""
-    values = page.get("values") if isinstance(page, dict) else None
-    if not isinstance(values, list):
-        raise Rejected(f"{what}: the answer is no page of a list. Check BITBUCKET_API_URL")
-    return [value for value in values if isinstance(value, dict)]
-
-
 def _pull_request(value: dict[str, Any]) -> PullRequest:
-    number = _id(value)
-    source, destination = _at(value, "source"), _at(value, "destination")
+    own = number(value, _VARIABLE)
+    source, destination = at(value, "source"), at(value, "destination")
     state = str(value.get("state", ""))
     return PullRequest(
-        id=number,
+        id=own,
         open=state == "OPEN",
         state=state.lower(),
-        head=str(_at(source, "commit").get("hash", "")),
-        branch=str(_at(source, "branch").get("name", "")),
+        head=str(at(source, "commit").get("hash", "")),
+        branch=str(at(source, "branch").get("name", "")),
         updated=str(value.get("updated_on", "")),
-        url=str(_at(_at(value, "links"), "html").get("href", "")),
-        destination=str(_at(destination, "branch").get("name", "")),
-        base=str(_at(destination, "commit").get("hash", "")),
+        url=str(at(at(value, "links"), "html").get("href", "")),
+        destination=str(at(destination, "branch").get("name", "")),
+        base=str(at(destination, "commit").get("hash", "")),
     )
 
 
 def _comment(value: dict[str, Any]) -> Comment:
-    number = _id(value)
-    author = _at(value, "user").get("uuid")
+    own = number(value, _VARIABLE)
+    author = at(value, "user").get("uuid")
     return Comment(
-        id=number,
-        body=str(_at(value, "content").get("raw", "")),
+        id=own,
+        body=str(at(value, "content").get("raw", "")),
         author=author if isinstance(author, str) else None,
-        url=str(_at(_at(value, "links"), "html").get("href", "")),
+        url=str(at(at(value, "links"), "html").get("href", "")),
     )
 
 
@@ -340,27 +334,11 @@ def _build_status(value: dict[str, Any]) -> BuildStatus | None:
 
 def _report(value: dict[str, Any]) -> Report | None:
     """A report, None for one without a key or a result."""
-    key, link = value.get("external_id"), value.get("link")
     try:
         result = ReportResult(value.get("result"))
     except ValueError:
         return None
-    if not isinstance(key, str):
-        return None
-    data = value.get("data")
-    fields = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
-    return Report(
-        key,
-        str(value.get("title") or ""),
-        str(value.get("details") or ""),
-        result,
-        link if isinstance(link, str) else None,
-        tuple(
-            (str(one.get("title") or ""), str(one.get("type") or ""), said)
-            for one in fields
-            if isinstance(said := one.get("value"), str | int | float | bool)
-        ),
-    )
+    return answers.report(value, value.get("external_id"), result)
 
 
 def _annotation_body(one: Annotation) -> dict[str, object]:
@@ -388,15 +366,3 @@ def _download(value: dict[str, Any]) -> Download | None:
     if not isinstance(name, str):
         return None
     return Download(name, size if isinstance(size, int) else None, created if isinstance(created, str) else "")
-
-
-def _id(value: dict[str, Any]) -> int:
-    number = value.get("id") if isinstance(value, dict) else None
-    if not isinstance(number, int):
-        raise Rejected("an answer of Bitbucket lacks an id. Check BITBUCKET_API_URL")
-    return number
-
-
-def _at(value: dict[str, Any], key: str) -> dict[str, Any]:
-    inner = value.get(key)
-    return inner if isinstance(inner, dict) else {}

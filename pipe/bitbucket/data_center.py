@@ -5,12 +5,13 @@ Build statuses go to the builds API, else to the older one that 7.14 deprecated;
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from pipe.bitbucket import answers
+from pipe.bitbucket.answers import at, number, values
 from pipe.bitbucket.errors import (
     AnswerLost,
     BitbucketError,
@@ -22,6 +23,7 @@ from pipe.bitbucket.errors import (
 )
 from pipe.bitbucket.server import Seen
 from pipe.model import BuildState, BuildStatus, Comment, PullRequest, Report, ReportResult
+from pipe.steps import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 
 # The server makes less of it where it wants to, and says so in each page. 500 is the most activities that it gives.
 _ACTIVITIES, _FEW, _MANY, _PAGES = "500", "25", "100", 400
+_VARIABLE = "BITBUCKET_URL"
 _ATTEMPTS = 5  # at a comment that others change too
 _MESSAGE = 2000  # UTF-16 units of an annotation
 _STATES = {BuildState.STOPPED: "CANCELLED"}
+_LEGACY = ("state", "key", "url", "name", "description")
 _READ_STATES = {"CANCELLED": BuildState.STOPPED, "UNKNOWN": BuildState.INPROGRESS}
 _RESULTS = {ReportResult.PASSED: "PASS", ReportResult.FAILED: "FAIL"}
 _OWN_KEY = re.compile(r"(.+)-own-[0-9a-f]{8}")
@@ -77,8 +81,8 @@ class DataCenter:
         return sorted(found, key=lambda one: one.id, reverse=True)
 
     def _open(self, path: str, what: str, params: dict[str, str]) -> list[PullRequest]:
-        values = self._pages(path, what, {**params, "limit": _MANY})
-        return [one for one in map(self._pull_request, values) if one.open]
+        found = self._pages(path, what, {**params, "limit": _MANY})
+        return [one for one in map(self._pull_request, found) if one.open]
 
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""
@@ -90,7 +94,7 @@ class DataCenter:
         answer = self._get(f"{self._base}/commits/{commit}", what)
         found = answer.get("id")
         if not isinstance(found, str) or not re.fullmatch("[0-9a-f]{40}", found):
-            raise Rejected(f"{what}: the answer has no hash. Check BITBUCKET_URL")
+            raise Rejected(f"{what}: the answer has no hash. Check {_VARIABLE}")
         parents = answer.get("parents")
         first = parents[0].get("id") if isinstance(parents, list) and parents and isinstance(parents[0], dict) else None
         return found, first if isinstance(first, str) else None
@@ -114,7 +118,7 @@ class DataCenter:
         many = False
         for page, more in self._each_page(path, "comments", {"limit": _FEW if upto else _ACTIVITIES}):
             for value in page:
-                ids.append(number if isinstance(number := value.get("id"), int) else None)
+                ids.append(activity if isinstance(activity := value.get("id"), int) else None)
                 if one := self._in_activity(pull_request, value, ours):
                     found[one.id] = one
             if more and not known and not many and (match := _HINT.fullmatch(hint())):
@@ -185,18 +189,13 @@ class DataCenter:
         return self._comment(pull_request, answer)
 
     def _comment(self, pull_request: int, value: Any) -> Comment:  # noqa: ANN401 - JSON
-        number = value.get("id") if isinstance(value, dict) else None
-        if not isinstance(number, int):
-            raise Rejected("an answer of Bitbucket lacks an id. Check BITBUCKET_URL")
-        author, version = value.get("author"), value.get("version")
-        name = next((author[key] for key in ("id", "slug", "name") if author.get(key) is not None), None) if isinstance(
-            author, dict
-        ) else None  # fmt: skip
+        own, author, version = number(value, _VARIABLE), at(value, "author"), value.get("version")
+        name = next((author[key] for key in ("id", "slug", "name") if author.get(key) is not None), None)
         return Comment(
-            id=number,
+            id=own,
             body=str(value.get("text", "")),
             author=None if name is None else str(name),
-            url=f"{self._home}/pull-requests/{pull_request}/overview?commentId={number}",
+            url=f"{self._home}/pull-requests/{pull_request}/overview?commentId={own}",
             version=version if isinstance(version, int) else None,
         )
 
@@ -204,41 +203,39 @@ class DataCenter:
 
     def set_build_status(self, commit: str, status: BuildStatus) -> None:
         """Make or replace the build status of that key on a commit; an older server gets what it knows."""
-        body = self._status_body(status)
+        body, missing = self._status_body(status), None
         if not self._shared.legacy:
             try:
                 self._post_status(f"{self._base}/commits/{commit}/builds", body)
-            except NotFound as missing:
-                self._set_legacy(commit, status, missing)
-            else:
-                self._shared.sent[commit, status.key] = status, body
-            return
-        self._set_legacy(commit, status)
+            except NotFound as error:
+                missing = error
+        if self._shared.legacy or missing:
+            body = {name: body[name] for name in _LEGACY}
+            body["state"] = "FAILED" if body["state"] == "CANCELLED" else body["state"]
+            self._post_legacy(commit, body, missing)
+        self._shared.sent[commit, status.key] = status, body
 
     def _post_status(self, path: str, body: dict[str, Any]) -> None:
+        """Post it; where the server knows three states alone, `body` becomes what it takes."""
         try:
             self._http.request("POST", path, "build status", json=body)
         except Rejected:
             if body["state"] in ("SUCCESSFUL", "FAILED", "INPROGRESS"):
                 raise
-            # A server that knows these three alone.
             body["state"] = "FAILED"
             self._http.request("POST", path, "build status", json=body)
 
-    def _set_legacy(self, commit: str, status: BuildStatus, missing: NotFound | None = None) -> None:
-        body = {"state": _STATES.get(status.state, status.state.value), "key": status.key, "url": status.url}
-        body |= {"name": status.name, "description": status.description}
-        body["state"] = "FAILED" if body["state"] == "CANCELLED" else body["state"]
+    def _post_legacy(self, commit: str, body: dict[str, Any], missing: NotFound | None) -> None:
+        """Post it to the older API; `missing` is what the builds API has answered, if it was asked."""
         try:
-            self._post_status(f"/build-status/latest/commits/{commit}", body)
+            self._http.request("POST", f"/build-status/latest/commits/{commit}", "build status", json=body)
         except NotFound:
             raise missing or NotFound("build status: this Bitbucket has no API for it") from None
-        if not self._shared.legacy:
+        if missing:
             self._shared.legacy = True
             self._http.say(
                 "! this Bitbucket has no builds API (it is older than 7.14): its older build statuses are used"
             )
-        self._shared.sent[commit, status.key] = status, body
 
     def _status_body(self, status: BuildStatus) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -267,8 +264,7 @@ class DataCenter:
         """The build status of that key on a commit, None where there is none."""
         answer: dict[str, Any] | None
         if self._shared.legacy:
-            values = self._legacy_statuses(commit)
-            answer = next((value for value in values if value.get("key") == key), None)
+            answer = next((value for value in self._legacy_statuses(commit) if value.get("key") == key), None)
         else:
             try:
                 answer = self._get(f"{self._base}/commits/{commit}/builds", "build status", {"key": key})
@@ -308,13 +304,13 @@ class DataCenter:
             body["result"] = result
         if report.link:
             body["link"] = report.link
-        key = self._shared.keys.get((commit, report.key), report.key)
+        key = self._key(commit, report.key)
         try:
             self._http.request("PUT", self._report(commit, key), "record", json=body)
         except (Forbidden, Unauthorized, Conflict):
             if key != report.key or not self._is_there(commit, key):
                 raise
-            own = f"{key}-own-{hashlib.sha256(self._shared.user.encode()).hexdigest()[:8]}"
+            own = f"{key}-own-{digest(self._shared.user)}"
             self._http.request("PUT", self._report(commit, own), "record", json=body)
             self._shared.keys[commit, report.key] = own
             self._http.say(f"! the Code Insights report {key} belongs to another token: this one's is kept as {own}")
@@ -378,14 +374,14 @@ class DataCenter:
     def _get(self, path: str, what: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         answer = self._http.request("GET", path, what, params=params)
         if not isinstance(answer, dict):
-            raise Rejected(f"{what}: the answer is not what Bitbucket sends. Check BITBUCKET_URL")
+            raise Rejected(f"{what}: the answer is not what Bitbucket sends. Check {_VARIABLE}")
         return answer
 
     def _pages(self, path: str, what: str, params: dict[str, str], most: int | None = None) -> Iterator[dict[str, Any]]:
         """Every value of a paged list, or of its first `most` pages."""
-        for number, (page, _) in enumerate(self._each_page(path, what, params), start=1):
+        for count, (page, _) in enumerate(self._each_page(path, what, params), start=1):
             yield from page
-            if number == most:
+            if count == most:
                 return
 
     def _each_page(self, path: str, what: str, params: dict[str, str]) -> Iterator[tuple[list[dict[str, Any]], bool]]:
@@ -393,31 +389,27 @@ class DataCenter:
         start = 0
         for _ in range(_PAGES):
             page = self._get(path, what, {**params, **({"start": str(start)} if start else {})})
-            values = page.get("values")
-            if not isinstance(values, list):
-                raise Rejected(f"{what}: the answer is no page of a list. Check BITBUCKET_URL")
+            found = values(page, what, _VARIABLE)
             following = page.get("nextPageStart")
             more = page.get("isLastPage") is not True and isinstance(following, int) and following > start
-            yield [value for value in values if isinstance(value, dict)], more
+            yield found, more
             if not more or not isinstance(following, int):
                 return
             start = following
         raise Rejected(f"{what}: more than {_PAGES} pages")
 
     def _pull_request(self, value: dict[str, Any]) -> PullRequest:
-        number = value.get("id")
-        if not isinstance(number, int):
-            raise Rejected("an answer of Bitbucket lacks an id. Check BITBUCKET_URL")
-        source, destination = _at(value, "fromRef"), _at(value, "toRef")
+        own = number(value, _VARIABLE)
+        source, destination = at(value, "fromRef"), at(value, "toRef")
         state = str(value.get("state", ""))
         return PullRequest(
-            id=number,
+            id=own,
             open=state == "OPEN",
             state=state.lower(),
             head=str(source.get("latestCommit") or ""),
             branch=_branch(source),
             updated=str(value.get("updatedDate") or ""),
-            url=f"{self._home}/pull-requests/{number}",
+            url=f"{self._home}/pull-requests/{own}",
             destination=_branch(destination),
             base=str(destination.get("latestCommit") or ""),
         )
@@ -454,24 +446,8 @@ def _build_status(value: dict[str, Any]) -> BuildStatus | None:
 
 def _report(value: dict[str, Any]) -> Report | None:
     """A report, None for one without a key."""
-    key, link = value.get("key"), value.get("link")
-    if not isinstance(key, str):
-        return None
     results = {word: result for result, word in _RESULTS.items()}
-    data = value.get("data")
-    fields = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
-    return Report(
-        key,
-        str(value.get("title") or ""),
-        str(value.get("details") or ""),
-        results.get(str(value.get("result")), ReportResult.PENDING),
-        link if isinstance(link, str) else None,
-        tuple(
-            (str(one.get("title") or ""), str(one.get("type") or ""), said)
-            for one in fields
-            if isinstance(said := one.get("value"), str | int | float | bool)
-        ),
-    )
+    return answers.report(value, value.get("key"), results.get(str(value.get("result")), ReportResult.PENDING))
 
 
 def _annotation_body(one: Annotation) -> dict[str, object]:
@@ -489,8 +465,3 @@ def _annotation_body(one: Annotation) -> dict[str, object]:
     if one.link:
         body["link"] = one.link
     return body
-
-
-def _at(value: dict[str, Any], key: str) -> dict[str, Any]:
-    inner = value.get(key)
-    return inner if isinstance(inner, dict) else {}
