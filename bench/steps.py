@@ -127,9 +127,13 @@ class Memory:
         """The pull request, at the commit."""
         return PullRequest(number, open=True, state="open", head=COMMIT[:12], branch=BRANCH, updated="", url="")
 
-    def comments(self, pull_request: int) -> list[Comment]:  # noqa: ARG002
-        """All comments."""
-        return list(self.on_page.values())
+    def comments(self, pull_request: int, ours: Callable[[str], bool], hint: Callable[[], str]) -> list[Comment]:  # noqa: ARG002
+        """All comments of ours."""
+        return [one for one in self.on_page.values() if ours(one.body)]
+
+    def hint(self, pull_request: int) -> str:  # noqa: ARG002
+        """Nothing: all are found at once."""
+        return ""
 
     def create_comment(self, pull_request: int, body: str) -> Comment:  # noqa: ARG002
         """Make a comment."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.run import report, update
+from bench.steps import simulate
 from test.workspaces import lay_out
 
 if TYPE_CHECKING:
@@ -19,3 +20,10 @@ def test_an_update_takes_few_requests_and_connections(sandbox: Sandbox, tmp_path
     report(sandbox, clone, 1)
     for figure in update(sandbox, clone):
         assert figure.measured <= figure.limit, f"{figure.name}: {figure.measured} ({figure.how})"
+
+
+def test_what_the_bench_simulates_is_what_the_pipe_asks() -> None:
+    """Three steps in virtual time end with all of them in one comment, or the simulation raises."""
+    cost = simulate([0.0, 0.3, 2.0], 7, expect=3)
+    assert len(cost.requests) == 3
+    assert min(cost.requests) > 0
