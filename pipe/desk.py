@@ -111,8 +111,8 @@ def _as_known(
 ) -> tuple[Build, PullRequest | None]:
     """The build with the commit and the branch of the pull request, where the CI does not know them for sure.
 
-    What a CI has checked out may be a merge that it made. Then the pull request's last commit counts, unless Bitbucket
-    knows what was checked out, or merged: that is what was built, and the pull request has moved on.
+    What a CI has checked out may be a merge that it made. Then the pull request's last commit counts, unless both the
+    clone and Bitbucket have what was checked out, or merged: that is what was built, and the pull request has moved on.
     """
     build = work.build
     if number is None or not (build.merged or not build.branch):
@@ -136,15 +136,18 @@ def _built(work: Work, bitbucket: Bitbucket, of: PullRequest) -> str:
     merged = work.checkout.merged(own) if own else None
     if not own or head.startswith(own):
         return head
-    beside = f"! commit: the CI has checked out {own[:12]}, the pull request is at {head[:12]}."
+    chosen, why = head, "it merges" if merged and head.startswith(merged) else "is the pull request's last commit"
     for one in filter(None, (own, merged)):
         if head.startswith(one):
             break
-        if not of.base.startswith(one) and _knows(work, bitbucket, one):
-            work.voice.say(f"{beside} Reported on is {one[:12]}, which was built. COMMIT says otherwise")
-            return one
-    work.voice.say(f"{beside} Reported on is the latter: Bitbucket does not know the former. COMMIT says otherwise")
-    return head
+        if not of.base.startswith(one) and work.checkout.holds(one) and _knows(work, bitbucket, one):
+            chosen, why = one, "was built, before the pull request moved on"
+            break
+    work.voice.say(
+        f"! commit: the CI has checked out {own[:12]}, the pull request is at {head[:12]}. The report is on "
+        f"{chosen[:12]}, which {why}. Set COMMIT to report on another"
+    )
+    return chosen
 
 
 def _knows(work: Work, bitbucket: Bitbucket, commit: str) -> bool:

@@ -123,9 +123,18 @@ def test_commit_given(step: Step) -> None:
 def test_pull_request_that_has_moved_on(step: Step) -> None:
     """A build of a commit that Bitbucket knows is of that commit, also where the pull request has a newer one."""
     step.sandbox.repository.push(step.sandbox.pull_request, NEW)
-    ran = step.run(**{**JENKINS, "GIT_COMMIT": HEAD})
+    lay_out(step.clone, "24.0.6", (1,), commit=HEAD)
+    ran = step.again(**{**JENKINS, "GIT_COMMIT": HEAD})
     assert [status.commit for status in step.sandbox.repository.build_statuses] == [HEAD]
-    assert f"Reported on is {HEAD[:12]}, which was built" in ran.log
+    assert f"The report is on {HEAD[:12]}, which was built, before the pull request moved on" in ran.log
+
+
+def test_commit_that_is_not_in_the_clone(step: Step) -> None:
+    """A commit of which there is nothing but the CI's word is not reported on, even if Bitbucket knows it."""
+    step.sandbox.repository.add_commit(step.sandbox.reviewer, NEW)
+    ran = step.run(**{**JENKINS, "GIT_COMMIT": NEW})
+    assert [status.commit for status in step.sandbox.repository.build_statuses] == [HEAD]
+    assert f"The report is on {HEAD[:12]}, which is the pull request's last commit. Set COMMIT to" in ran.log
 
 
 def test_commit_that_only_the_pull_request_tells(step: Step) -> None:
