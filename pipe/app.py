@@ -262,11 +262,12 @@ class Pipe:
 
         `held` are the steps that this one speaks for, `whole` is all that it tells of.
         """
-        options, build = work.options, work.build
+        options = work.options
         commit = desk.place.commit
         held = {one: each._replace(frame=replace(each.frame, commit=commit)) for one, each in held.items()}
-        keys = desk.bitbucket.status_keys
-        status_key = render_status.key(options.report_id, work.number, build.branch or build.tag or "", keys)
+        # As the records: steps that see each other write one status, and steps that don't write one each.
+        whose, keys = desk.place.scope, desk.bitbucket.status_keys
+        status_key = render_status.key(options.report_id, whose.pull_request, whose.ref.partition("/")[2], keys)
         teller = Teller(desk.place, status_key, held, only_failures=options.comment is CommentMode.ON_FAILURE)
         publisher = Publisher(desk.bitbucket, desk.records, desk.target, teller, self.clock, work.end, self.voice)
         publisher.run(Publication.begin(said, commit, comments=desk.target is not None))

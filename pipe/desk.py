@@ -46,8 +46,9 @@ class Desk(NamedTuple):
 
 def find(work: Work, bitbucket: Bitbucket) -> Desk:
     """Find out where everything goes. Raises BitbucketError where the commit cannot be known."""
-    target, skipped, found = _target(work, bitbucket)
-    number = target.number if target else work.number  # also where COMMENT is never
+    number, skipped, found = _pull_request(work, bitbucket)
+    never = work.options.comment is CommentMode.NEVER
+    target = None if never or number is None else Target(number, work.checkout.holds)
     build, found = _as_known(work, bitbucket, number, found)
     work = replace(work, build=build)
     commit = _full_hash(work, bitbucket)
@@ -87,12 +88,16 @@ def past(work: Work, desk: Desk | None) -> Past:
     return Past(work.voice.redactor.line(destination.branch), baseline, store)
 
 
-def _target(work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome, PullRequest | None]:
-    """Where the comment goes, what is said where it has no place, and the pull request if it was looked for."""
+def _pull_request(work: Work, bitbucket: Bitbucket) -> tuple[int | None, Outcome, PullRequest | None]:
+    """The pull request that it is of, what is said where there is no comment, and itself if it was looked for.
+
+    It is looked for also where there is to be no comment: what steps keep on record goes by it, as does the status.
+    """
     options = work.options
+    never = options.comment is CommentMode.NEVER
     skipped = Outcome("Comment", Result.SKIPPED, "COMMENT is never")
-    if options.comment is CommentMode.NEVER:
-        return None, skipped, None
+    if never and (work.number is not None or options.pull_request is None):
+        return work.number, skipped, None
     try:
         end = work.share(_LOOK_UP_SHARE)
         build = replace(work.build, commit=work.checkout.full_hash(work.build.commit) or work.build.commit)
@@ -100,10 +105,10 @@ def _target(work: Work, bitbucket: Bitbucket) -> tuple[Target | None, Outcome, P
     except BitbucketError as error:
         return None, Outcome("Comment", Result.FAILED, str(error)), None
     if number is None:
-        return None, skipped._replace(text=why), None
+        return None, skipped if never else skipped._replace(text=why), None
     if why:
         work.voice.say(f"! {why}")
-    return Target(number, work.checkout.holds), skipped, found
+    return number, skipped, found
 
 
 def _as_known(

@@ -64,7 +64,7 @@ class Work:
 
     @property
     def number(self) -> int | None:
-        """The pull request's number where it is known beforehand, by which the build status goes."""
+        """The pull request's number where it is known beforehand."""
         wanted = self.options.pull_request
         return wanted if isinstance(wanted, int) else self.build.pull_request
 

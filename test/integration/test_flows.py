@@ -669,12 +669,16 @@ def test_late_build_without_a_comment(step: Step) -> None:
 
 @pytest.mark.host(CLOUD)
 def test_one_status_with_auto(step: Step) -> None:
-    """With `auto` the status goes by the branch, so that it is one even where the pull request cannot be found."""
-    step.run(BITBUCKET_PR_ID="", PULL_REQUEST_ID="auto")
+    """A pull request has one status, found by `auto` or known; where none may be looked for it is the branch's."""
+    auto = {"BITBUCKET_PR_ID": "", "PULL_REQUEST_ID": "auto"}
+    step.run(**auto)
+    step.run(BITBUCKET_BUILD_NUMBER="418")
+    assert [one.key for one in step.sandbox.repository.build_statuses] == ["nx-pr-17"]
     step.sandbox.faults.add("GET", "/pullrequests$", json_answer(403, {"message": "Forbidden"}), None)
-    ran = step.run(BITBUCKET_PR_ID="", PULL_REQUEST_ID="auto", BITBUCKET_BUILD_NUMBER="418")
-    assert len(step.statuses) == 1
-    assert "The token's account needs access to the repository" in ran.log
+    for number in ("419", "420"):
+        ran = step.run(**auto, BITBUCKET_BUILD_NUMBER=number)
+        assert "The token's account needs access to the repository" in ran.log
+    assert len(step.statuses) == 2
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {}, {"values": None}])
