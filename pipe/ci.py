@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from pipe.build import BRANCH, ELSEWHERE, Build
+from pipe.model import ABORTED
 from pipe.variables import address, given, path
 
 if TYPE_CHECKING:
@@ -119,6 +120,15 @@ _EXAMPLES = {
     "JOB_NAME": "shop/checks",
     "EXIT_CODE": "1",
     "CLONE_DIR": "/work",
+}
+
+# Words of Jenkins (https://javadoc.jenkins.io/hudson/model/Result.html) and what stands for them.
+_ENDINGS = {
+    "SUCCESS": "0",
+    "FAILURE": "FAILURE",
+    "UNSTABLE": "UNSTABLE",
+    "ABORTED": ABORTED,
+    "NOT_BUILT": ABORTED,
 }
 
 # What stands for a variable that is not set: Groovy's text of none, and references of TeamCity and Bamboo to nothing.
@@ -342,8 +352,11 @@ def _place(text: str) -> tuple[str, str]:
         found = re.fullmatch(rf"[^/@:\s]+@[^/:\s]+:/?{clone}", path)
     if found is None:
         raise problem
+    key = unquote(found[1])
+    if "/repos/" not in path and not key.startswith("~"):
+        key = key.upper()  # as the key of a project is, which addresses to clone from have in lower case
     try:
-        return _key(unquote(found[1])), _slug(unquote(found[2]))
+        return _key(key), _slug(unquote(found[2]))
     except ValueError:
         raise problem from None
 
@@ -382,12 +395,15 @@ def _step(text: str) -> str:
 
 
 def _exit_code(text: str) -> str:
-    """A number, or a word of Jenkins: `currentBuild.currentResult` is what a recipe has to pass on."""
+    """A number, or a word of Jenkins: `currentBuild.currentResult` is what a recipe has to pass on.
+
+    Of a build that a newer one has replaced, or that was stopped, it is NOT_BUILT or ABORTED.
+    """
     if re.fullmatch(r"-?[0-9]{1,10}", text):
         return str(int(text))
     if not re.fullmatch(r"[A-Za-z_]{1,20}", text):
         raise ValueError("is neither a number nor a result such as SUCCESS or FAILURE")
-    return "0" if text.upper() == "SUCCESS" else "1"
+    return _ENDINGS.get(text.upper(), "1")
 
 
 def _failed(text: str) -> str:

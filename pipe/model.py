@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+# What stands for the exit code of a step that was stopped from outside.
+ABORTED = "ABORTED"
+
+
 class Stage(Enum):
     """Which word of a pipeline step it is: that it runs, what it ran, or that no step comes after it."""
 

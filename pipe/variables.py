@@ -504,7 +504,8 @@ VARIABLES = (
     Variable(
         "EMOJI",
         _emoji,
-        "`ascii` leaves out emoji and other characters of four bytes, which some databases of Data Center refuse",
+        "`ascii` writes a box in place of emoji and other characters of four bytes, which some databases of Data "
+        "Center refuse",
         "ascii",
         "unicode",
     ),
@@ -522,7 +523,10 @@ VARIABLES = (
     Variable("JOB_NAME", str, "On Data Center: the job whose builds the number counts", "shop/checks", "the CI's"),
     Variable("BUILD_URL", str, "On Data Center: the build's page", "https://ci.example.com/job/shop/417/", "the CI's"),
     Variable(
-        "EXIT_CODE", str, "On Data Center: how the step ended, `0`, another number or `SUCCESS`, `FAILURE`", "'1'"
+        "EXIT_CODE",
+        str,
+        "On Data Center: how the step ended, `0`, another number or Jenkins' `SUCCESS`, `FAILURE`, `ABORTED`",
+        "'1'",
     ),
     Variable("CLONE_DIR", str, "On Data Center: the clone", "/work", "the working directory"),
 )

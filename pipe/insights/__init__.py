@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from pipe.insights.latest import latest
-from pipe.model import Run, RunStatus, Task, TaskStatus
+from pipe.model import ABORTED, Run, RunStatus, Task, TaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,6 +129,8 @@ _UNFINISHED = (RunStatus.IN_PROGRESS, RunStatus.NOT_STARTED)
 def _answer(states: set[RunStatus], failed: Sequence[Task], exit_code: str | None, runs: Sequence[Run]) -> Answer:
     if failed:
         return Answer.TASKS_FAILED
+    if exit_code == ABORTED:
+        return Answer.CANCELED
     if not states and not runs:
         return Answer.NOTHING_RAN
     if RunStatus.FAILED in states:

@@ -113,7 +113,7 @@ def _sentence(facts: Facts, quote: Callable[[str], str], names: int) -> tuple[st
             return "nx failed", f" after {tasks} succeeded" if facts.total else ""
         case Answer.STEP_FAILED:
             when = f"after {tasks} succeeded" if facts.ended else f"before nx ended · {tasks} so far"
-            return f"the step failed (exit {facts.exit_code})", f" {when}"
+            return f"the step failed ({ended(facts.exit_code)})", f" {when}"
         case Answer.SUCCEEDED if facts.total:
             cached = f", {facts.cached:,} from the cache" if facts.cached else ""
             return f"{tasks} succeeded", cached + (f", in {duration(facts.seconds)}" if facts.seconds else "")
@@ -123,11 +123,16 @@ def _sentence(facts: Facts, quote: Callable[[str], str], names: int) -> tuple[st
             return "no task was run", " · nx found nothing to do"
         case Answer.NOTHING_RAN if facts.exit_code not in (None, "0"):
             when = "" if facts.nx_may_have_run else " before Nx ran"
-            return "no run found", f" · the step failed (exit {facts.exit_code}){when}"
+            return "no run found", f" · the step failed ({ended(facts.exit_code)}){when}"
         case Answer.NOTHING_RAN:
             return "no run found", ""
     word = {Answer.TIMED_OUT: "timed out", Answer.CANCELED: "stopped"}.get(facts.answer, "running")
     return word, f" · {tasks} so far" if facts.total else ""
+
+
+def ended(exit_code: str | None) -> str:
+    """How a step ended: its exit code, or the CI's word for it."""
+    return f"exit {exit_code}" if exit_code is None or exit_code.lstrip("-").isdigit() else exit_code
 
 
 def listed(ids: Sequence[str], quote: Callable[[str], str], limit: int, total: int = 0) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipe import __version__
+from pipe.build import PIPELINES
 from pipe.render import cloud, figures, runs
 from pipe.render.answer import SYMBOLS, answer
 from pipe.render.comment import telling
@@ -87,5 +88,5 @@ def _exit_code(build: Build) -> Iterator[str]:
             "The step's exit code is not known: what failed outside of nx is not seen, and a task that passed on retry "
             f"counts as failed. {build.advice.exit_code}"
         )
-    elif not build.exit_code.lstrip("-").isdigit():
+    elif build.ci == PIPELINES and not build.exit_code.lstrip("-").isdigit():
         yield f"BITBUCKET_EXIT_CODE {build.exit_code} is no number: it is taken as a failure"

@@ -15,7 +15,7 @@ from pipe import emoji
 from pipe.insights import Answer
 from pipe.model import BuildState, BuildStatus, Counts, Stage
 from pipe.render import figures, logs, reproduce
-from pipe.render.answer import SYMBOLS, Facts, besides, listed, sentence
+from pipe.render.answer import SYMBOLS, Facts, besides, ended, listed, sentence
 from pipe.render.comment import LIMIT, newness
 from pipe.render.markdown import code, copyable, fence, link, shorten, table
 from pipe.render.record import facts, label, units
@@ -299,9 +299,9 @@ class _View:
             case Answer.RUN_FAILED if not one.foreign:
                 return f"nx failed in {who}"
             case Answer.NOTHING_RAN if not one.error:
-                return f"{who} failed (exit {one.exit_code}) before Nx ran"
+                return f"{who} failed ({ended(one.exit_code)}) before Nx ran"
             case Answer.STEP_FAILED | Answer.NOTHING_RAN:
-                return f"{who} failed (exit {one.exit_code})"
+                return f"{who} failed ({ended(one.exit_code)})"
             case Answer.TIMED_OUT:
                 return f"{who} timed out"
         return f"{who} failed"

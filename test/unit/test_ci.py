@@ -91,14 +91,14 @@ class TestJenkinsBranchSource:
         environ = {**BRANCH_SOURCE, "GIT_URL": "https://ci:s3cret@bitbucket.example.com/scm/acme/shop.git"}
         assert read({**without(environ, "CHANGE_URL"), "EXIT_CODE": "UNSTABLE"}).detected == (
             "Jenkins, and Bitbucket Data Center at https://bitbucket.example.com",
-            "  project and repository  acme/shop                                 from GIT_URL",
+            "  project and repository  ACME/shop                                 from GIT_URL",
             "  pull request            17                                        from CHANGE_ID",
             "  commit                  1f3c9ab02d4157e8a6b0c9d2e4f1a3b5c7d9e0f2  from GIT_COMMIT",
             "  build                   12                                        from BUILD_NUMBER",
             "  branch                  feature/cart-totals                       from CHANGE_BRANCH",
             "  destination             main                                      from CHANGE_TARGET",
             "  job                     shop/PR-17                                from JOB_NAME",
-            "  exit code               1                                         from EXIT_CODE",
+            "  exit code               UNSTABLE                                  from EXIT_CODE",
             "  page                    https://jenkins.example.com/job/shop/job/PR-17/12/  from BUILD_URL",
             "  clone                   /work                                     from the working directory",
         )
@@ -117,7 +117,7 @@ class TestJenkinsBranchSource:
         merge = without(BRANCH_SOURCE, "GIT_URL", "CHANGE_URL")
         address = BRANCH_SOURCE["GIT_URL"]
         build, mistakes, detected = read({**merge, "GIT_URL_1": address, "GIT_URL_2": address})
-        assert (mistakes, build.workspace, build.repository) == ((), "acme", "shop")
+        assert (mistakes, build.workspace, build.repository) == ((), "ACME", "shop")
         assert detected[1].endswith("from GIT_URL_1")
 
     def test_branch(self) -> None:
@@ -168,7 +168,7 @@ class TestJenkinsServerIntegration:
         """The remote before the branch has the repository's name."""
         build, mistakes, _ = read(SERVER_INTEGRATION)
         assert mistakes == ()
-        assert (build.workspace, build.repository, build.branch) == ("acme", "shop", "feature/cart-totals")
+        assert (build.workspace, build.repository, build.branch) == ("ACME", "shop", "feature/cart-totals")
         assert (build.pull_request, build.commit, build.merged) == (None, COMMIT, True)
 
     def test_pull_request(self) -> None:
@@ -216,7 +216,7 @@ class TestJenkinsPlainGit:
         """The branch is without its remote."""
         build, mistakes, _ = read(PLAIN_GIT)
         assert mistakes == ()
-        assert (build.workspace, build.repository, build.branch) == ("project", "repo", "branchname")
+        assert (build.workspace, build.repository, build.branch) == ("PROJECT", "repo", "branchname")
         assert (build.number, build.job, build.page) == (
             1337,
             "foo_job_name",
@@ -313,7 +313,7 @@ class TestBamboo:
         build, mistakes, _ = read(BAMBOO)
         assert mistakes == ()
         assert (build.ci, build.job, build.number, build.step_uuid) == ("bamboo", "CD-CDOB0", 229, "JOB1")
-        assert (build.workspace, build.repository, build.pull_request) == ("main", "repo", 1)
+        assert (build.workspace, build.repository, build.pull_request) == ("MAIN", "repo", 1)
         assert (build.branch, build.destination) == ("pr-branch", "main")
         assert (build.commit, build.merged) == (BAMBOO["bamboo_planRepository_revision"], True)
         assert build.step_url == BAMBOO["bamboo_buildResultsUrl"]
@@ -338,7 +338,7 @@ class TestBamboo:
         detected = read(BAMBOO, folders=(BAMBOO["bamboo_build_working_directory"],)).detected
         assert detected[0] == "Bamboo, and Bitbucket Data Center at https://bitbucket.example.com"
         assert [" ".join(line.split()) for line in detected[1:-1]] == [
-            "project and repository main/repo from bamboo_planRepository_repositoryUrl",
+            "project and repository MAIN/repo from bamboo_planRepository_repositoryUrl",
             "pull request 1 from bamboo_repository_pr_key",
             "commit d05c681b5018c8ce8110ee7823a56b688ca67aa1 from bamboo_planRepository_revision",
             "build 229 from bamboo_buildNumber",
@@ -476,10 +476,10 @@ class TestExplicit:
         assert read(without(EXPLICIT, "COMMIT")).mistakes == ()
 
     def test_results_in_words(self) -> None:
-        """Jenkins' `currentBuild.currentResult` stands for an exit code: all but SUCCESS is a failure."""
-        codes = {"0": "0", "3": "3", "-1": "-1", "SUCCESS": "0", "success": "0", "": None}
-        failures = dict.fromkeys(("FAILURE", "UNSTABLE", "ABORTED", "NOT_BUILT"), "1")
-        for said, code in (codes | failures).items():
+        """Jenkins' `currentBuild.currentResult` stands for an exit code: SUCCESS is 0, ABORTED that it was stopped."""
+        codes = {"0": "0", "3": "3", "-1": "-1", "SUCCESS": "0", "success": "0", "": None, "broken": "1"}
+        words = {"FAILURE": "FAILURE", "UNSTABLE": "UNSTABLE", "ABORTED": "ABORTED", "NOT_BUILT": "ABORTED"}
+        for said, code in (codes | words).items():
             assert read({**EXPLICIT, "EXIT_CODE": said}).build.exit_code == code
 
     def test_mistakes_are_told_together(self) -> None:
@@ -534,7 +534,7 @@ class TestExplicit:
     ("address", "place"),
     [
         ("https://bitbucket.example.com/scm/ACME/shop.git", "ACME/shop"),
-        ("https://bitbucket.example.com/bitbucket/scm/acme/shop.git", "acme/shop"),
+        ("https://bitbucket.example.com/bitbucket/scm/acme/shop.git", "ACME/shop"),
         ("https://ci:s3cret@bitbucket.example.com/scm/~jdoe/my.shop.git", "~jdoe/my.shop"),
         ("http://bitbucket.example.com:7990/scm/%7Ejdoe/shop", "~jdoe/shop"),
         ("ssh://git@bitbucket.example.com:7999/ACME/shop.git", "ACME/shop"),
