@@ -41,7 +41,8 @@ def read(environ: Mapping[str, str], working_directory: str) -> Inputs:
     if server := given(environ, "BITBUCKET_URL").rstrip("/"):
         of, found, detected = ci.read(environ, working_directory, server, os.path.isdir)
         problems = list(found)
-        options = options if options.step_name or not of.job else replace(options, step_name=of.job[:100])
+        name = f"{of.job}-{of.step_uuid}" if of.job and of.step_uuid else of.job
+        options = options if options.step_name or not name else replace(options, step_name=name[:100])
     else:
         of, problems = build.read(environ, working_directory)
     checkout = Checkout(of.clone_dir)

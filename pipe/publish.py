@@ -19,6 +19,7 @@ from pipe.bitbucket.errors import (
     Forbidden,
     MissingScope,
     NotFound,
+    Nowhere,
     Unauthorized,
     Unavailable,
 )
@@ -123,7 +124,7 @@ def find_pull_request(bitbucket: Bitbucket, build: Build, wanted: int | Literal[
     if len(found) == 1:
         return Chosen(chosen.id, "", chosen)
     numbers = ", ".join(str(one.id) for one in found)
-    why = "the one at this commit" if len(here) == 1 else "the newest"
+    why = "the one at this commit" if len(here) == 1 else "the newest at this commit" if here else "the newest"
     why = f"{of} has several open pull requests ({numbers}): {chosen.id} is {why}"
     return Chosen(chosen.id, why, chosen)
 
@@ -324,7 +325,9 @@ class Publisher:
 
     def _without_records(self, error: Exception) -> Publication:
         """Begin anew with the next kind of records where this one is refused, else leave what can't be known."""
-        if isinstance(error, Forbidden | NotFound):
+        if isinstance(error, Nowhere):
+            self._records = NoRecords()  # build statuses would have no place either
+        elif isinstance(error, Forbidden | NotFound):
             self._records = next(self._kinds, NoRecords())
         elif self.at.alone:
             self._records = NoRecords()

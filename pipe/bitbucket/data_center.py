@@ -18,6 +18,7 @@ from pipe.bitbucket.errors import (
     Conflict,
     Forbidden,
     NotFound,
+    Nowhere,
     Rejected,
     Unauthorized,
 )
@@ -82,7 +83,14 @@ class DataCenter:
 
     def _open(self, path: str, what: str, params: dict[str, str]) -> list[PullRequest]:
         found = self._pages(path, what, {**params, "limit": _MANY})
-        return [one for one in map(self._pull_request, found) if one.open]
+        # Those of a fork go to the repository that it was made from, which has other numbers.
+        return [one for one in map(self._pull_request, filter(self._is_here, found)) if one.open]
+
+    def _is_here(self, value: dict[str, Any]) -> bool:
+        """Whether a pull request goes to this repository."""
+        repository = at(at(value, "toRef"), "repository")
+        own = at(repository, "project").get("key", self._project), repository.get("slug", self._repository)
+        return [str(one).lower() for one in own] == [self._project.lower(), self._repository.lower()]
 
     def full_hash(self, commit: str) -> str:
         """The 40 characters of an abbreviated commit hash."""
@@ -207,6 +215,8 @@ class DataCenter:
         if not self._shared.legacy:
             try:
                 self._post_status(f"{self._base}/commits/{commit}/builds", body)
+            except Nowhere:
+                raise
             except NotFound as error:
                 missing = error
         if self._shared.legacy or missing:

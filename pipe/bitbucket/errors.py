@@ -33,6 +33,10 @@ class NotFound(BitbucketError):
     """404: it does not exist, or the token may not see it."""
 
 
+class Nowhere(NotFound):
+    """404 that says what is missing: the commit, the repository or the project, and so all that would be on it."""
+
+
 class Rejected(BitbucketError):
     """Another 4xx: Bitbucket understood the request and does not accept it."""
 

@@ -205,8 +205,8 @@ class Http:
         host = self.origin.split("/")[2]
         if isinstance(error, requests.exceptions.SSLError):
             return Rejected(
-                f"{what}: {host} could not be trusted (TLS). Where an authority of your own signs for it, give its "
-                "certificates as CA_BUNDLE"
+                f"{what}: {host} could not be trusted (TLS{_why(error)}). Where an authority of your own signs "
+                "for it, give its certificates as CA_BUNDLE"
             )
         if isinstance(error, requests.exceptions.ProxyError):
             return Rejected(f"{what}: the proxy did not let the request through. Check HTTPS_PROXY and NO_PROXY")
@@ -232,17 +232,19 @@ class Http:
             return Unavailable(
                 f"{what}: Bitbucket's rate limit is reached (429). It is counted over an hour; an access token "
                 "(BITBUCKET_ACCESS_TOKEN) has an allowance of its own",
-                wait=_seconds(response),
+                wait=seconds(response),
             )
         if status == 409:  # noqa: PLR2004 - nothing was done, whatever the method
             return Unavailable(f"{what}: another write came in between (409){said}. {self.try_again}")
         if status in _TRY_AGAIN:
             text = f"{what}: Bitbucket had an error of its own ({status})"
             if repeatable:
-                return Unavailable(f"{text}. {self.try_again}", wait=_seconds(response))
+                return Unavailable(f"{text}. {self.try_again}", wait=seconds(response))
             return AnswerLost(text)
         if response.is_redirect:
-            return Rejected(f"{what}: redirected ({status}), which is not followed. Check {self.variable}")
+            return Rejected(
+                f"{what}: redirected ({status}{_whither(response)}), which is not followed. Check {self.variable}"
+            )
         return Rejected(f"{what}: Bitbucket rejected the request ({status}){said}")
 
     def _hint(self) -> str:
@@ -320,10 +322,22 @@ def _scopes(detail: object, key: str) -> list[str]:
     return [plain(str(scope))[:80] for scope in value[:20]] if isinstance(value, list) else []
 
 
-def _seconds(response: requests.Response) -> float | None:
+def seconds(response: requests.Response) -> float | None:
     """The pause that Retry-After asks for, in seconds; its other form, a date, was never seen of Bitbucket."""
     after = response.headers.get("Retry-After", "").strip()
     return float(after) if re.fullmatch(r"[0-9]{1,6}", after) else None
+
+
+def _whither(response: requests.Response) -> str:
+    """Where a redirect goes, without what may be secret of it."""
+    found = re.match(r"(?:https?://[\w.:-]+)?/[\w./-]*", response.headers.get("Location", ""))
+    return f" to {found[0][:120]}" if found else ""
+
+
+def _why(error: requests.RequestException) -> str:
+    """What is wrong with a certificate, in OpenSSL's words."""
+    found = re.search(r"certificate verify failed: ([\w ,.':*-]{1,160})", str(error))
+    return f": {found[1].strip(' .')}" if found else ""
 
 
 def _path(url: str) -> str:

@@ -14,10 +14,12 @@ from pipe.bitbucket.errors import (
     Conflict,
     Forbidden,
     NotFound,
+    Nowhere,
     Rejected,
     Unauthorized,
+    Unavailable,
 )
-from pipe.bitbucket.http import Http, short
+from pipe.bitbucket.http import Http, seconds, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,8 +114,8 @@ class Server(Http):
         if not self.shared.ascii:
             self.shared.ascii = True
             self.say(
-                "! this Bitbucket's database refuses emoji and other characters of four bytes: they are left out. "
-                "Set EMOJI: ascii, which saves the attempt"
+                "! this Bitbucket's database refuses emoji and other characters of four bytes: a box stands for "
+                "each. Set EMOJI: ascii, which saves the attempt"
             )
 
     def _answer(
@@ -131,11 +133,14 @@ class Server(Http):
             case 401:
                 return self._unauthorized(response, what, said)
             case 404 | 405:
-                return NotFound(
-                    f"{what}: not found ({status}){said}. It does not exist, or the token has no access to it. Check "
-                    "BITBUCKET_URL with its context path, PROJECT_KEY and REPOSITORY_SLUG"
+                return self._not_found(response, f"{what}: not found ({status}){said}")
+            case 429:
+                return Unavailable(
+                    f"{what}: this Bitbucket's rate limit is reached (429). Whoever runs it can raise that of the "
+                    "token's user",
+                    wait=seconds(response),
                 )
-            case 409 if re.search("/(?:comments|reports)/", response.url):
+            case 409 if re.search("/(?:comments|reports)(?:[/?]|$)", response.url):
                 return Conflict(f"{what}: it has changed meanwhile, or something hangs on it (409){said}")
             case 500 if _holds_emoji(response.request):
                 if repeatable or any("DataStore" in name for name in _parts(response, "exceptionName")):
@@ -143,6 +148,15 @@ class Server(Http):
                 self._learn_ascii()  # whether it was stored or not, the next try is without
                 return AnswerLost(f"{what}: Bitbucket had an error of its own (500)")
         return super()._failed(response, what, repeatable=repeatable)
+
+    def _not_found(self, response: requests.Response, text: str) -> NotFound:
+        names = " ".join(_parts(response, "exceptionName"))
+        if "NoSuchCommitException" in names:
+            return Nowhere(f"{text}. Set COMMIT to one that Bitbucket knows")
+        text = f"{text}. It does not exist, or the token has no access to it. Check "
+        if "NoSuchRepositoryException" in names or "NoSuchProjectException" in names:
+            return Nowhere(f"{text}PROJECT_KEY and REPOSITORY_SLUG")
+        return NotFound(f"{text}BITBUCKET_URL with its context path, PROJECT_KEY and REPOSITORY_SLUG")
 
     def _unauthorized(self, response: requests.Response, what: str, said: str) -> BitbucketError:
         """401 is also what a token gets that is known and may not do this (the API's own words on status codes)."""

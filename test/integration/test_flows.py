@@ -514,7 +514,7 @@ def test_redirect(step: Step) -> None:
     answer = json_answer(302, {})
     answer.headers["Location"] = "http://127.0.0.1:9/"
     step.sandbox.faults.add("GET", COMMENTS, answer, 1)
-    assert "redirected (302), which is not followed" in step.run().log
+    assert "redirected (302 to http://127.0.0.1:9/), which is not followed" in step.run().log
 
 
 @pytest.mark.host(CLOUD)

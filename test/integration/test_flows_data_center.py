@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from test.conftest import DATA_CENTER, ONE_COMMENT, Step
-from test.sandbox import Action, Sandbox, json_answer, login_page, server_error
+from test.sandbox import Action, Sandbox, json_answer, login_page, rate_limited, server_error
 from test.sandbox.faults import SESSION_TOKEN
 from test.sandbox.seed import BASE, HEAD
 from test.workspaces import lay_out
@@ -45,6 +46,12 @@ def job(step: Step, name: str, number: int, runs: tuple[int, ...] = GREEN, **own
     """A build of a job that knows its commit and finds the pull request by it."""
     known = {"BITBUCKET_PR_ID": "", "BITBUCKET_BUILD_NUMBER": str(number), "JOB_NAME": name}
     return step.run(runs=runs, **{**known, "BUILD_URL": f"https://ci.acme.example/{name}/{number}/", **own})
+
+
+def sent_states(step: Step) -> list[str]:
+    """The state of each build status that was sent."""
+    sent = [one for one in step.sandbox.requests if one.path.endswith("/builds") and one.method == "POST"]
+    return [one.json["state"] for one in sent]
 
 
 def line(step: Step) -> str:
@@ -169,7 +176,7 @@ def test_several_pull_requests_of_a_commit(step: Step) -> None:
         step.sandbox.author, "Into the release", source=("feature/cart-totals", HEAD), destination=("release", BASE)
     )
     ran = step.run(BITBUCKET_PR_ID="")
-    assert "has several open pull requests (18, 17): 18 is the newest" in ran.log
+    assert "has several open pull requests (18, 17): 18 is the newest at this commit" in ran.log
     assert step.comments == []
     assert len(other.visible_comments) == 1
 
@@ -180,6 +187,45 @@ def test_no_open_pull_request(step: Step) -> None:
     ran = step.run(BITBUCKET_PR_ID="", COMMIT=HEAD)
     assert "Comment skipped: branch feature/cart-totals has no open pull request" in ran.log
     assert len(step.statuses) == 1
+
+
+def test_pull_request_of_a_fork(step: Step) -> None:
+    """A pull request into the repository that this one is a fork of has a number there, and is not written on."""
+    auth = {"Authorization": f"Bearer {step.sandbox.http_token.token}"}
+    base = f"{step.sandbox.server_url}/rest/api/latest/projects/ACME/repos/shop"
+    elsewhere = requests.get(f"{base}/pull-requests/17", headers=auth, timeout=10).json()
+    elsewhere["toRef"]["repository"] |= {"slug": "shop", "project": {"key": "UPSTREAM"}}
+    page = {"values": [elsewhere], "start": 0, "limit": 25, "size": 1, "isLastPage": True}
+    step.sandbox.faults.add("GET", "/pull-requests$", json_answer(200, page), None)
+    ran = step.run(BITBUCKET_PR_ID="")
+    assert "Comment skipped: branch feature/cart-totals has no open pull request" in ran.log
+    assert step.comments == []
+    assert len(step.statuses) == 1
+
+
+def test_steps_that_know_the_number_and_steps_that_find_it(step: Step) -> None:
+    """They keep one record and one status, also where a step is to write no comment."""
+    step.other("lint").run(runs=GREEN, BITBUCKET_PR_ID="", COMMENT="never")
+    step.other("test").run()
+    step.other("e2e").run(runs=GREEN, BITBUCKET_PR_ID="", COMMENT="never")
+    assert line(step) == "✗ **Nx: 1 of 16 tasks failed:** `cart:test` · 2 steps"
+    assert step.statuses == [("FAILED", "1 of 17 tasks failed: cart:test · 3 steps · build 417")]
+
+
+def test_commit_that_bitbucket_does_not_have(step: Step) -> None:
+    """On a commit that Bitbucket has never seen nothing can be written, by no older way either, and it says why."""
+    ran = step.run(BITBUCKET_PR_ID="", BITBUCKET_BRANCH="", COMMIT=MERGE)
+    assert "Set COMMIT to one that Bitbucket knows" in ran.log
+    assert "older build statuses" not in ran.log
+    assert not any("build-status" in call for call in step.calls())
+    assert step.statuses == []
+
+
+def test_repository_that_is_not_there(step: Step) -> None:
+    """Where there is no such repository the log says which variables tell it."""
+    ran = step.run(REPOSITORY_SLUG="shopp")
+    assert "Check PROJECT_KEY and REPOSITORY_SLUG" in ran.log
+    assert not any("build-status" in call for call in step.calls())
 
 
 # --- comments ---------------------------------------------------------------------------------------------------------
@@ -228,6 +274,16 @@ def test_comment_changed_in_between(step: Step) -> None:
     assert "✓ Comment written: updated" in ran.log
     assert line(step).startswith("✓")
     assert 409 in [one.status for one in step.sandbox.requests]
+
+
+def test_comment_that_is_refused(step: Step) -> None:
+    """What is in the way of a new comment stays there: it is told at once."""
+    refusal = {"errors": [{"message": "The pull request is locked.", "exceptionName": "com.example.Locked"}]}
+    fault = step.sandbox.faults.add("POST", "/comments$", json_answer(409, refusal), None)
+    ran = step.run()
+    assert fault.hits == 1
+    assert re.search(r"✗ Comment failed: .*\(409\): The pull request is locked", ran.log)
+    assert "✓ Build status written" in ran.log
 
 
 def test_replies_are_left_alone(step: Step) -> None:
@@ -293,10 +349,27 @@ def test_cancelled(step: Step) -> None:
     """What was stopped is CANCELLED there."""
     step.other("lint").run(runs=GREEN, STAGE="start")
     step.other("final").run(version=None, STAGE="final")
-    states = [
-        one.json["state"] for one in step.sandbox.requests if one.path.endswith("/builds") and one.method == "POST"
-    ]
-    assert states == ["INPROGRESS", "CANCELLED"]
+    assert sent_states(step) == ["INPROGRESS", "CANCELLED"]
+
+
+@pytest.mark.parametrize(("result", "state"), [("ABORTED", "CANCELLED"), ("NOT_BUILT", "CANCELLED"), ("x", "FAILED")])
+def test_how_jenkins_ended(step: Step, result: str, state: str) -> None:
+    """A build that Jenkins has stopped is cancelled and not failed, whatever nx came to before."""
+    ran = step.run(runs=GREEN, BITBUCKET_EXIT_CODE=result)
+    assert sent_states(step) == [state]
+    assert "is no number" not in ran.log
+
+
+def test_unstable(step: Step) -> None:
+    """A result in a word is told as that word."""
+    step.run(runs=GREEN, BITBUCKET_EXIT_CODE="UNSTABLE")
+    assert line(step) == "✗ **Nx: the step failed (UNSTABLE)** after 1 task succeeded"
+
+
+def test_rate_limit(step: Step) -> None:
+    """A rate limit of one's own server is told with who can raise it."""
+    step.sandbox.faults.add("GET", "/activities$", rate_limited("3000"), None)
+    assert "rate limit is reached (429). Whoever runs it can raise that of the token's user" in step.run().log
 
 
 def test_without_code_insights(step: Step) -> None:
@@ -406,7 +479,7 @@ def test_authority_of_ones_own(clock: FakeClock, tmp_path: Path, monkeypatch: py
         step = Step(sandbox, clock, tmp_path / "clone", DATA_CENTER)
         ran = step.run(FAIL_ON="delivery-errors")
         assert ran.code == 1
-        assert re.search(r"localhost:[0-9]+ could not be trusted \(TLS\)", ran.log)
+        assert "could not be trusted (TLS: unable to get local issuer certificate). Where an authority" in ran.log
         assert "CA_BUNDLE" in ran.log
         assert sandbox.requests == []
         assert step.run(FAIL_ON="delivery-errors", CA_BUNDLE=str(sandbox.authority_file)).code == 0
@@ -437,6 +510,15 @@ def test_each_job_is_a_step(step: Step) -> None:
     ran = job(step, "shop/test", 3, runs=(1,))
     assert line(step) == "✓ **Nx: 2 tasks succeeded**, 2 from the cache · 2 steps"
     assert "build 4, which is newer than this one" in ran.log
+
+
+def test_jobs_of_bamboo(step: Step) -> None:
+    """Jobs of one plan, which share its number, are told apart without STEP_NAME."""
+    for job_key, runs in (("LINT", GREEN), ("TEST", (1,))):
+        own = {"bamboo_buildNumber": "417", "bamboo_planKey": "SHOP-CHECKS", "bamboo_shortJobKey": job_key}
+        step.run(runs=runs, BITBUCKET_BUILD_NUMBER="", **own)
+    assert line(step) == "✗ **Nx: 1 of 16 tasks failed:** `cart:test` · 2 steps"
+    assert all(f"SHOP-CHECKS-{job_key}" in step.comments[0] for job_key in ("LINT", "TEST"))
 
 
 def test_time_decides_across_jobs(step: Step) -> None:
