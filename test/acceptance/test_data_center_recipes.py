@@ -1,4 +1,4 @@
-"""The recipes of docs/data-center.md, as they are printed: run with the image against the sandbox's Data Center.
+"""The recipes of the README for Data Center, as they are printed: run with the image against the sandbox's Data Center.
 
 What each CI does itself is not run, as none of them is here.
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from test.sandbox import Sandbox
 
-DOCUMENT = (container.ROOT / "docs" / "data-center.md").read_text()
+README = (container.ROOT / "README.md").read_text()
 USER = os.geteuid() or 12345
 CHECKS = ("pipeline", "stages", "stage", "steps")
 REPORT = ("pipeline", "post", "always", "withCredentials", "withEnv")
@@ -52,12 +52,12 @@ TOOLS = {
 }
 
 
-# --- the document -----------------------------------------------------------------------------------------------------
+# --- the README -------------------------------------------------------------------------------------------------------
 
 
 def snippets(heading: str, language: str) -> list[str]:
-    """What the document prints in that language below a heading; what is part of a list is less indented."""
-    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## )", DOCUMENT, re.MULTILINE | re.DOTALL)
+    """What the README prints in that language below a heading; what is part of a list is less indented."""
+    (section,) = re.findall(rf"^### {heading}\n(.*?)(?=^##)", README, re.MULTILINE | re.DOTALL)
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", section, re.MULTILINE | re.DOTALL)
     return [re.sub(f"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
 
@@ -82,7 +82,7 @@ def names(node: Mapping[str, Any]) -> Iterator[str]:
 
 
 def jenkinsfile() -> dict[tuple[str, ...], str]:
-    """The `sh` steps of the document's Jenkinsfile."""
+    """The `sh` steps of the README's Jenkinsfile."""
     text, _ = snippets("Jenkins", "groovy")
     return dict(shell_steps(parse_and_digest_groovy_content(text)))
 
@@ -118,10 +118,10 @@ def test_a_broken_jenkinsfile_is_refused(old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def image() -> str:
-    """Build the image once, under the name that the document gives it."""
+    """Build the image once, under the name that the README gives it."""
     need("engine")
     container.build()
-    (image,) = set(re.findall(r"nxreport/nx-report:[\w.]+", DOCUMENT))
+    (image,) = set(re.findall(r"nxreport/nx-report:[\w.]+", README))
     tagged = execute(["docker", "tag", container.IMAGE, image], container.ROOT, os.environ)
     assert tagged.code == 0, tagged.printed
     return str(image)
@@ -143,7 +143,7 @@ class Agent:
                 os.chown(path, USER, USER)
 
     def shell(self, script: str, environ: Mapping[str, str], *options: str) -> Ran:
-        """Run a script of the document as its CI does, with the sandbox for the document's Bitbucket."""
+        """Run a script of the README as its CI does, with the sandbox for the Bitbucket that it names."""
         engine = {name: text for name, text in os.environ.items() if name in ("HOME", "DOCKER_HOST", "CONTAINERS_CONF")}
         environ = {
             **engine,
@@ -208,7 +208,7 @@ def test_jenkins(agent: Agent) -> None:
     ran = agent.shell(steps[REPORT], environ, "-xe")
     assert ran.code == 0, ran.printed
     assert re.search(r"pull request +17 +from CHANGE_ID", ran.printed)
-    assert re.search(r"exit code +1 +from EXIT_CODE", ran.printed)
+    assert re.search(r"exit code +FAILURE +from EXIT_CODE", ran.printed)
     agent.assert_reported(ran)
 
 
@@ -228,7 +228,7 @@ def test_jenkins_without_a_pull_request(agent: Agent) -> None:
 
 
 def test_jenkins_in_a_container(agent: Agent) -> None:
-    """A Jenkins that is a container lends its volume, by the other line that the document has."""
+    """A Jenkins that is a container lends its volume, by the other line that the README has."""
     (line,) = snippets("Jenkins", "sh")
     script = jenkinsfile()[REPORT]
     mounted = '-v "$WORKSPACE:$WORKSPACE" -w "$WORKSPACE" '

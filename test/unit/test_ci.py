@@ -16,7 +16,7 @@ from pipe.variables import VARIABLES
 SERVER = "https://bitbucket.example.com"
 COMMIT = "1f3c9ab02d4157e8a6b0c9d2e4f1a3b5c7d9e0f2"
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs/data-center.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 def read(environ: dict[str, str], *, server: str = SERVER, folders: tuple[str, ...] = ()) -> Located:
@@ -597,13 +597,13 @@ def test_no_value_raises(environ: dict[str, str], here: bool) -> None:  # noqa: 
 
 
 def recipe(heading: str) -> set[str]:
-    """The variables that the recipe below a heading of docs/data-center.md passes into the container."""
-    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## )", DOCUMENT, re.MULTILINE | re.DOTALL)
+    """The variables that the recipe below a heading of the README passes into the container."""
+    (section,) = re.findall(rf"^### {heading}\n(.*?)(?=^##)", README, re.MULTILINE | re.DOTALL)
     return set(re.findall(r" -e (\w+)", section))
 
 
 class TestRecipes:
-    """What docs/data-center.md passes into the container."""
+    """What the README passes into the container."""
 
     @pytest.mark.parametrize(
         ("heading", "environ"),
@@ -634,8 +634,8 @@ class TestRecipes:
             assert recipe(heading) <= known | own
 
     def test_the_table_is_what_is_read(self) -> None:
-        """The document's table names the variables of each CI that are read, and no others."""
-        table = DOCUMENT.partition("## What is read from where")[2]
+        """The README's table names the variables of each CI that are read, and no others."""
+        table = README.partition("### What is read from where")[2].partition("\n## ")[0]
         rows = [row.split("|")[2:6] for row in re.findall(r"^\|.*\|$", table, re.MULTILINE)[2:]]
         own, *theirs = [re.findall(r"`(\w+)`", " ".join(column)) for column in zip(*rows, strict=True)]
         assert set(own) == set(EXPLICIT)

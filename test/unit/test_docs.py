@@ -54,11 +54,11 @@ def test_pipe_yml_fields() -> None:
 
 
 def test_one_version() -> None:
-    """The package, pyproject.toml, pipe.yml's image and every snippet of the documents carry one version."""
+    """The package, pyproject.toml, pipe.yml's image and every snippet of the README carry one version."""
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
     assert METADATA["image"].endswith(f":{__version__}")
     used = set(re.findall(r"docker://(\S+)", README))
-    used |= set(re.findall(r"nxreport/nx-report:[\w.]+", (ROOT / "docs" / "data-center.md").read_text()))
+    used |= set(re.findall(r"nxreport/nx-report:[\w.]+", README))
     assert used == {METADATA["image"]}
     assert re.findall(r"^Nx Report (\S+) ·", README, re.MULTILINE) == [__version__]
 
